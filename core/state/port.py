@@ -1,0 +1,34 @@
+"""Small keyed values that outlive a process: parts of results, frame lists, ledgers, attempts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+
+class StateStore(Protocol):
+    """Keys are ``/``-separated text, values small bytes (under a megabyte).
+
+    Every call raises OutageError while the store cannot be reached or written, and
+    InvalidKeyError for an empty key or one with empty, ``.`` or ``..`` segments.
+    """
+
+    async def get(self, key: str) -> bytes | None: ...
+
+    async def put(self, items: Sequence[tuple[str, bytes]]) -> None:
+        """Stores in the given order; durable on return. A crash may leave a prefix of the items."""
+        ...
+
+    async def delete(self, keys: Sequence[str]) -> None:
+        """Removes what is there; a missing key is no error."""
+        ...
+
+    async def keys(self, prefix: str) -> list[str]:
+        """Keys that start with ``prefix``, sorted."""
+        ...
+
+    async def scan(self, prefix: str) -> list[tuple[str, bytes]]:
+        """Keys and values that start with ``prefix``, sorted by key."""
+        ...
+
+    async def close(self) -> None: ...

@@ -1,0 +1,123 @@
+"""What a vision profile must offer: find items, cut them out, turn them into vectors.
+
+A profile is three models behind three small protocols. Stages own batching, I/O and retries;
+a model only computes, on the thread it is called from, and may keep no state between calls.
+
+Images are ``(h, w, 3) uint8`` RGB arrays, upright. Boxes are ``(x0, y0, x1, y1)`` in pixels of
+the image, ``x1`` and ``y1`` exclusive. Masks are ``(h, w) bool`` of the whole image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+Image = npt.NDArray[np.uint8]
+Mask = npt.NDArray[np.bool_]
+Vectors = npt.NDArray[np.float32]
+Box = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """One item as a detector sees it.
+
+    Attributes:
+        label: the word a reader sees, e.g. ``"t-shirt"``.
+        category: the coarse class it belongs to, e.g. ``"topwear"``; duplicates are judged by it.
+        score: confidence, 0 to 1.
+        box: xyxy pixels.
+        hint: a first mask, if the detector has one; ``(h, w) float32`` foreground probability.
+    """
+
+    label: str
+    category: str
+    score: float
+    box: Box
+    hint: npt.NDArray[np.float32] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """One item cut out: the detection, with label, score and box as the pixels settled them."""
+
+    label: str
+    category: str
+    score: float
+    box: Box
+    mask: Mask
+
+
+@dataclass(frozen=True, slots=True)
+class Crop:
+    """What an embedder is given: an item's box crop and the mask inside it.
+
+    Attributes:
+        image: ``(h, w, 3) uint8`` RGB, the pixels inside the box.
+        mask: ``(h, w) bool``, or None where masking is off.
+    """
+
+    image: Image
+    mask: Mask | None
+
+
+class Detector(Protocol):
+    """Finds items in images."""
+
+    @property
+    def version(self) -> str:
+        """Model ids, weights hash and thresholds: whatever changes the outcome changes this."""
+        ...
+
+    def unsupported(self, prompt: str) -> tuple[str, ...]:
+        """The phrases of ``prompt`` that this profile cannot look for; a note, not an error."""
+        ...
+
+    def detect(self, images: Sequence[Image], prompts: Sequence[str]) -> list[list[Detection]]:
+        """The items of each image, one prompt an image (period-separated; "" is the default)."""
+        ...
+
+
+class Segmenter(Protocol):
+    """Cuts detected items out of their images."""
+
+    @property
+    def version(self) -> str: ...
+
+    def segment(
+        self, images: Sequence[Image], detections: Sequence[Sequence[Detection]]
+    ) -> list[list[Instance]]:
+        """One list of instances an image; an item whose mask comes out empty is left out."""
+        ...
+
+
+class Embedder(Protocol):
+    """Turns crops into vectors whose dot product is their similarity.
+
+    Similarity thresholds belong to the embedder, because a cosine of 0.85 means something else in
+    every vector space.
+    """
+
+    @property
+    def version(self) -> str: ...
+
+    @property
+    def dim(self) -> int: ...
+
+    @property
+    def match_threshold(self) -> float:
+        """Cosine from which a catalog product counts as a match."""
+        ...
+
+    @property
+    def duplicate_thresholds(self) -> tuple[float, float, float]:
+        """Cosines for duplicates: within a category, across categories, in the catalog."""
+        ...
+
+    def embed(self, crops: Sequence[Crop]) -> Vectors:
+        """``(n, dim) float32``, L2-normalised, in the order of ``crops``."""
+        ...
