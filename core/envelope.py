@@ -1,0 +1,219 @@
+"""CloudEvents 1.0 around the data, as Kafka carries them.
+
+Written in binary mode: attributes are record headers (``ce_id``, ``ce_type``, ...), the value is
+the data's JSON. Read in binary and in structured mode (``application/cloudevents+json``). Data
+over the limit goes to the blob store and the event carries ``dataref`` instead (claim check).
+
+Sources: CloudEvents 1.0.2, its Kafka protocol binding, and its extensions ``dataref`` and
+distributed tracing (W3C Trace Context).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Generic, TypeVar, cast
+
+from pydantic import ValidationError
+
+from core.errors import NewerEventError, SchemaError
+from core.events import MODELS, Data, Purpose
+from core.log.port import Message, Record
+
+D = TypeVar("D", bound=Data)
+DataT_co = TypeVar("DataT_co", bound=Data, covariant=True)
+
+INLINE_LIMIT = 900_000
+"""Bytes of data that travel inside a record; Kafka refuses records over 1 MB by default."""
+
+_STRUCTURED = "application/cloudevents+json"
+_BY_TYPE: dict[str, type[Data]] = {model.type(): model for model in MODELS}
+_VERSIONED = re.compile(r"(?P<name>.+)\.v(?P<major>\d+)$")
+_REQUIRED = ("id", "source", "type", "subject", "root")
+_CORE = frozenset(
+    [
+        *("specversion", "id", "source", "type", "time", "subject", "data", "datacontenttype"),
+        *("root", "pipeline", "purpose", "frame", "target", "replay", "dataref", "traceparent"),
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Event(Generic[DataT_co]):
+    """One event: who says what about which medium, and what it all began with.
+
+    Attributes:
+        id: the ce_id; equal for equal work, so subscribers drop repeats by it.
+        source: URI reference of the maker, e.g. ``/stages/frames``.
+        subject: the media id.
+        time: when it was published; RFC 3339.
+        root: ce_id of the upload that this all began with.
+        pipeline: hash of the stage versions, empty before ``frames`` stamped it.
+        frame: the frame id, where the event is about one frame.
+        target: the only stage that shall handle it (a redriven dead letter), else None.
+        replay: the replay group it belongs to, else None.
+        traceparent: W3C trace context.
+        extensions: attributes of others, handed on as they came.
+    """
+
+    id: str
+    source: str
+    subject: str
+    root: str
+    data: DataT_co
+    purpose: Purpose = "query"
+    pipeline: str = ""
+    frame: str | None = None
+    time: str = ""
+    target: str | None = None
+    replay: str | None = None
+    traceparent: str | None = None
+    extensions: Mapping[str, str] = field(default_factory=dict)
+
+    def of(self, model: type[D]) -> Event[D]:
+        """The same event, known to carry ``model``; raises SchemaError if it does not."""
+        if not isinstance(self.data, model):
+            raise SchemaError(f"expected {model.type()}, got {self.data.type()}")
+        return cast("Event[D]", self)
+
+
+def encode(event: Event[Data], value: bytes | None = None, dataref: str | None = None) -> Message:
+    """The event as a record. ``value`` spares a second serialisation; with ``dataref`` the value
+    is empty (not absent: that would be a tombstone)."""
+    headers = {
+        "ce_specversion": "1.0",
+        "ce_id": event.id,
+        "ce_source": event.source,
+        "ce_type": event.data.type(),
+        "ce_time": event.time or now(),
+        "ce_subject": event.subject,
+        "ce_root": event.root,
+        "ce_purpose": event.purpose,
+        "content-type": "application/json",
+    }
+    if event.pipeline:
+        headers["ce_pipeline"] = event.pipeline
+    if event.frame is not None:
+        headers["ce_frame"] = event.frame
+    if event.target is not None:
+        headers["ce_target"] = event.target
+    if event.replay is not None:
+        headers["ce_replay"] = event.replay
+    if event.traceparent is not None:
+        headers["traceparent"] = event.traceparent
+    for name, text in event.extensions.items():
+        headers[f"ce_{name}"] = text
+    if dataref is not None:
+        headers["ce_dataref"] = dataref
+        value = b""
+    elif value is None:
+        value = dump(event.data)
+    return Message(event.data.topic, event.data.key(), value, headers)
+
+
+def encode_structured(event: Event[Data]) -> Message:
+    """The event in structured mode: one JSON object; for senders and tools that prefer it."""
+    binary = encode(event)
+    attributes: dict[str, Any] = {
+        name.removeprefix("ce_"): text
+        for name, text in binary.headers.items()
+        if name.startswith("ce_") or name == "traceparent"
+    }
+    attributes["datacontenttype"] = "application/json"
+    attributes["data"] = json.loads(binary.value or b"{}")
+    value = json.dumps(attributes, ensure_ascii=False).encode()
+    return Message(binary.topic, binary.key, value, {"content-type": _STRUCTURED})
+
+
+def dataref(record: Record) -> str | None:
+    """The blob key that holds the record's data, if it is not inline."""
+    if record.headers.get("content-type", "").startswith(_STRUCTURED):
+        return cast("str | None", _parse_structured(record).get("dataref"))
+    return record.headers.get("ce_dataref")
+
+
+def decode(record: Record, referenced: bytes | None = None) -> Event[Data]:
+    """Reads either mode; ``referenced`` is what :func:`dataref` pointed at.
+
+    Raises:
+        SchemaError: an attribute is missing or the data does not follow its model.
+        NewerEventError: the type's major version is one that this build does not know.
+    """
+    if record.headers.get("content-type", "").startswith(_STRUCTURED):
+        attributes = _parse_structured(record)
+        inline = attributes.pop("data", None)
+        body = referenced if referenced is not None else json.dumps(inline).encode()
+    else:
+        attributes = {k[3:]: v for k, v in record.headers.items() if k.startswith("ce_")}
+        traceparent = record.headers.get("traceparent")
+        if traceparent is not None:
+            attributes["traceparent"] = traceparent
+        body = referenced if referenced is not None else record.value or b""
+    for name in _REQUIRED:
+        if not attributes.get(name):
+            raise SchemaError(f"CloudEvents attribute '{name}' is missing on {record.topic}")
+    if attributes.get("purpose", "query") not in ("query", "catalog"):
+        raise SchemaError(f"purpose '{attributes['purpose']}' is neither 'query' nor 'catalog'")
+    data = parse(attributes["type"], body)
+    return Event(
+        id=attributes["id"],
+        source=attributes["source"],
+        subject=attributes["subject"],
+        root=attributes["root"],
+        data=data,
+        purpose=cast("Purpose", attributes.get("purpose", "query")),
+        pipeline=attributes.get("pipeline", ""),
+        frame=attributes.get("frame"),
+        time=attributes.get("time", ""),
+        target=attributes.get("target"),
+        replay=attributes.get("replay"),
+        traceparent=attributes.get("traceparent"),
+        extensions={k: v for k, v in attributes.items() if k not in _CORE},
+    )
+
+
+def parse(event_type: str, body: bytes) -> Data:
+    """The data of a type; raises SchemaError or NewerEventError."""
+    model = _BY_TYPE.get(event_type)
+    if model is None:
+        raise _unknown(event_type)
+    try:
+        return model.model_validate_json(body)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "data"
+        raise SchemaError(f"{event_type}: {where}: {first['msg']}") from error
+
+
+def dump(data: Data) -> bytes:
+    """The data's JSON, UTF-8; equal data gives equal bytes."""
+    return data.model_dump_json().encode()
+
+
+def now() -> str:
+    """RFC 3339, UTC, milliseconds."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _unknown(event_type: str) -> SchemaError | NewerEventError:
+    match = _VERSIONED.match(event_type)
+    for model in MODELS:
+        if match and match["name"] == model.topic and int(match["major"]) > model.version:
+            return NewerEventError(
+                f"an event of type '{event_type}' arrived, this build knows '{model.type()}':"
+                " upgrade me; nothing was skipped"
+            )
+    return SchemaError(f"unknown event type '{event_type}'")
+
+
+def _parse_structured(record: Record) -> dict[str, Any]:
+    try:
+        attributes = json.loads(record.value or b"")
+    except ValueError as error:
+        raise SchemaError(f"structured CloudEvent is not JSON: {error}") from error
+    if not isinstance(attributes, dict):
+        raise SchemaError("structured CloudEvent is not a JSON object")
+    return attributes

@@ -1,0 +1,303 @@
+"""What each topic says: one model a topic, and the parts they share.
+
+Data holds no clock readings, so equal work gives equal bytes. Fields are only ever added; an
+unknown one is kept and handed on, so an older stage between two newer ones loses nothing. Pixels
+never travel here, only blob keys; vectors do.
+"""
+
+from __future__ import annotations
+
+import base64
+from typing import Annotated, Any, ClassVar, Literal
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Base64Bytes, BaseModel, ConfigDict, Field
+
+Purpose = Literal["query", "catalog"]
+Kind = Literal["picture", "video"]
+Box = tuple[float, float, float, float]
+Status = Literal["complete", "partial", "failed"]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+
+class Data(_Model):
+    """Base of what a topic's events say; subclasses name their topic."""
+
+    topic: ClassVar[str]
+    version: ClassVar[int] = 1
+
+    media_id: str
+
+    @classmethod
+    def type(cls) -> str:
+        """The CloudEvents type: topic and major version."""
+        return f"{cls.topic}.v{cls.version}"
+
+    def key(self) -> str:
+        """The record's key: what must stay in order has the same one."""
+        return self.media_id
+
+
+class Product(_Model):
+    """A catalog product; unknown columns of a shop's export stay as they are."""
+
+    id: str
+    name: str = ""
+    title: str = ""
+    description: str = ""
+    product_type: str = ""
+    price: str = ""
+    tags: str = ""
+    collections: str = ""
+
+
+class Frame(_Model):
+    """A key frame. Times are presentation times in ms; a picture is one frame at 0."""
+
+    frame_id: str
+    blob_key: str
+    time_ms: int
+    timecode: str
+    width: int
+    height: int
+    scene_start_ms: int = 0
+    scene_end_ms: int = 0
+
+
+class Item(_Model):
+    """A garment in a frame. ``box`` is xyxy in pixels of the frame; keys name PNG crops.
+
+    ``masked_key`` is the RGBA crop, transparent outside the mask; None where masking is off.
+    """
+
+    item_id: str
+    label: str
+    category: str
+    score: float
+    box: Box
+    crop_key: str
+    masked_key: str | None = None
+
+
+class EmbeddedItem(Item):
+    """An item with its vector: little-endian float32, base64, L2-normalised."""
+
+    vector: Base64Bytes
+
+    def array(self) -> npt.NDArray[np.float32]:
+        """``(dim,) float32``."""
+        return np.frombuffer(self.vector, dtype="<f4").astype(np.float32, copy=False)
+
+
+class Match(_Model):
+    """A catalog product that an item resembles, by its best crop. ``score`` is the cosine."""
+
+    product_id: str
+    score: float
+    point_id: str
+    payload: dict[str, Any]
+
+
+class MatchedItem(EmbeddedItem):
+    matches: list[Match] = []
+
+
+class IndexedItem(_Model):
+    """``duplicate_of`` names the point of a smaller (product id, item id) within the threshold."""
+
+    item_id: str
+    point_id: str
+    label: str
+    category: str
+    duplicate_of: str | None = None
+
+
+class Upload(_Model):
+    """One announcement that a result answers; ``root`` is its ce_id."""
+
+    root: str
+    uri: str
+    filename: str
+
+
+class Vibe(_Model):
+    id: str
+    name: str
+    confidence: Annotated[float, Field(ge=0, le=1)]
+
+
+class MediaUploaded(Data):
+    """A medium is in the blob store."""
+
+    topic = "media.uploaded"
+
+    content_hash: str
+    uri: str
+    filename: str
+    producer: str
+    announcement: int
+    blob_key: str
+    content_type: str
+    kind: Kind
+    size: int
+    product: Product | None = None
+    prompt: str | None = None
+
+
+class FrameExtracted(Data):
+    """One key frame, ready to be searched for items."""
+
+    topic = "frames.extracted"
+
+    frame: Frame
+    prompt: str | None = None
+    product: Product | None = None
+
+    def key(self) -> str:
+        return self.frame.frame_id
+
+
+class MediaFramed(Data):
+    """The complete list of a medium's frames, or why there are none.
+
+    ``notes`` say what a reader should know (truncated, downscaled, unsupported phrases).
+    """
+
+    topic = "media.framed"
+
+    filename: str
+    content_hash: str
+    kind: Kind
+    duration_ms: int | None = None
+    frames: list[Frame] = []
+    notes: list[str] = []
+    reason: str | None = None
+    cached: bool = False
+    product: Product | None = None
+
+
+class ItemsSegmented(Data):
+    """All items found in one frame; may be empty."""
+
+    topic = "items.segmented"
+
+    frame: Frame
+    items: list[Item] = []
+    notes: list[str] = []
+    product: Product | None = None
+
+
+class ItemsEmbedded(Data):
+    """The same items with their vectors; ``embedder`` says whose."""
+
+    topic = "items.embedded"
+
+    frame: Frame
+    embedder: str
+    items: list[EmbeddedItem] = []
+    notes: list[str] = []
+    product: Product | None = None
+
+
+class ItemsMatched(Data):
+    """The results topic: per item the best catalog products, or why there are none.
+
+    ``reason`` is ``no_catalog`` where none is served; ``catalog`` names the collection searched.
+    """
+
+    topic = "items.matched"
+
+    frame: Frame
+    embedder: str
+    items: list[MatchedItem] = []
+    notes: list[str] = []
+    catalog: str | None = None
+    reason: str | None = None
+
+
+class ItemsIndexed(Data):
+    """The points that the items of one catalog frame became."""
+
+    topic = "items.indexed"
+
+    frame: Frame
+    embedder: str
+    catalog: str
+    items: list[IndexedItem] = []
+    notes: list[str] = []
+    product: Product | None = None
+
+
+class MediaAnalyzed(Data):
+    """What a language model says of the medium, or why it says nothing."""
+
+    topic = "media.analyzed"
+
+    audio_transcription: str | None = None
+    clothing_description: str = ""
+    vibes: list[Vibe] = []
+    reason: str | None = None
+
+
+class TaggedItem(Item):
+    """An item of the whole result; a duplicate points at the earlier item that it repeats."""
+
+    frame_id: str
+    matches: list[Match] = []
+    duplicate_of: str | None = None
+
+
+class MediaTagged(Data):
+    """The whole result of one medium. Keep the highest ``revision``.
+
+    ``missing`` lists what a partial result waits for, ``failures`` why frames were given up.
+    A catalog medium has ``points`` instead of items.
+    """
+
+    topic = "media.tagged"
+
+    revision: int
+    status: Status
+    reason: str | None = None
+    filename: str = ""
+    content_hash: str = ""
+    kind: Kind | None = None
+    duration_ms: int | None = None
+    cached: bool = False
+    uploads: list[Upload] = []
+    frames: list[Frame] = []
+    items: list[TaggedItem] = []
+    points: list[IndexedItem] = []
+    product: Product | None = None
+    analysis: MediaAnalyzed | None = None
+    embedder: str | None = None
+    catalog: str | None = None
+    match_reason: str | None = None
+    notes: list[str] = []
+    failures: list[str] = []
+    missing: list[str] = []
+    result_key: str = ""
+
+
+MODELS: tuple[type[Data], ...] = (
+    MediaUploaded,
+    FrameExtracted,
+    MediaFramed,
+    ItemsSegmented,
+    ItemsEmbedded,
+    ItemsMatched,
+    ItemsIndexed,
+    MediaAnalyzed,
+    MediaTagged,
+)
+DEAD_LETTERS = "dead.letters"
+TOPICS: tuple[str, ...] = (*(model.topic for model in MODELS), DEAD_LETTERS)
+
+
+def encode_vector(vector: npt.NDArray[np.float32]) -> bytes:
+    """The bytes of one ``(dim,) float32`` vector as :class:`EmbeddedItem` carries them."""
+    return base64.b64encode(vector.astype("<f4", copy=False).tobytes())
