@@ -20,7 +20,7 @@ from typing import Any, Generic, TypeVar, cast
 from pydantic import ValidationError
 
 from core.errors import NewerEventError, SchemaError
-from core.events import MODELS, Data, Purpose
+from core.events import MODELS, Data, DeadLetter, Purpose
 from core.log.port import Message, Record
 
 D = TypeVar("D", bound=Data)
@@ -30,7 +30,7 @@ INLINE_LIMIT = 900_000
 """Bytes of data that travel inside a record; Kafka refuses records over 1 MB by default."""
 
 _STRUCTURED = "application/cloudevents+json"
-_BY_TYPE: dict[str, type[Data]] = {model.type(): model for model in MODELS}
+_BY_TYPE: dict[str, type[Data]] = {model.type(): model for model in (*MODELS, DeadLetter)}
 _VERSIONED = re.compile(r"(?P<name>.+)\.v(?P<major>\d+)$")
 _REQUIRED = ("id", "source", "type", "subject", "root")
 _CORE = frozenset(
@@ -152,6 +152,8 @@ def decode(record: Record, referenced: bytes | None = None) -> Event[Data]:
         if traceparent is not None:
             attributes["traceparent"] = traceparent
         body = referenced if referenced is not None else record.value or b""
+    if attributes.get("type") == DeadLetter.type():
+        body = record.headers.get("dead_letter", "{}").encode()
     for name in _REQUIRED:
         if not attributes.get(name):
             raise SchemaError(f"CloudEvents attribute '{name}' is missing on {record.topic}")

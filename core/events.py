@@ -106,13 +106,10 @@ class MatchedItem(EmbeddedItem):
     matches: list[Match] = []
 
 
-class IndexedItem(_Model):
+class IndexedItem(EmbeddedItem):
     """``duplicate_of`` names the point of a smaller (product id, item id) within the threshold."""
 
-    item_id: str
     point_id: str
-    label: str
-    category: str
     duplicate_of: str | None = None
 
 
@@ -251,6 +248,19 @@ class TaggedItem(Item):
     duplicate_of: str | None = None
 
 
+class TaggedPoint(_Model):
+    """A catalog item and the point it became."""
+
+    item_id: str
+    point_id: str
+    frame_id: str
+    label: str
+    category: str
+    box: Box
+    crop_key: str
+    duplicate_of: str | None = None
+
+
 class MediaTagged(Data):
     """The whole result of one medium. Keep the highest ``revision``.
 
@@ -271,7 +281,7 @@ class MediaTagged(Data):
     uploads: list[Upload] = []
     frames: list[Frame] = []
     items: list[TaggedItem] = []
-    points: list[IndexedItem] = []
+    points: list[TaggedPoint] = []
     product: Product | None = None
     analysis: MediaAnalyzed | None = None
     embedder: str | None = None
@@ -281,6 +291,29 @@ class MediaTagged(Data):
     failures: list[str] = []
     missing: list[str] = []
     result_key: str = ""
+
+
+class DeadLetter(Data):
+    """An event that was given up; the record's value is the original's, byte for byte.
+
+    Attributes:
+        stage: who gave it up, after how many ``attempts``.
+        error: class of the error; ``reason`` its words for a person.
+        origin_topic, origin_partition, origin_offset, origin_key: where the original stands.
+        origin_headers: the original's headers, JSON.
+    """
+
+    topic = "dead.letters"
+
+    stage: str
+    error: str
+    reason: str
+    attempts: int
+    origin_topic: str
+    origin_partition: int
+    origin_offset: int
+    origin_key: str | None = None
+    origin_headers: dict[str, str] = {}
 
 
 MODELS: tuple[type[Data], ...] = (
@@ -294,8 +327,7 @@ MODELS: tuple[type[Data], ...] = (
     MediaAnalyzed,
     MediaTagged,
 )
-DEAD_LETTERS = "dead.letters"
-TOPICS: tuple[str, ...] = (*(model.topic for model in MODELS), DEAD_LETTERS)
+TOPICS: tuple[str, ...] = (*(model.topic for model in MODELS), DeadLetter.topic)
 
 
 def encode_vector(vector: npt.NDArray[np.float32]) -> bytes:

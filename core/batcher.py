@@ -1,0 +1,97 @@
+"""Collects work for one device thread into batches, by size or by deadline."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Generic, TypeVar
+
+L = TypeVar("L")
+R = TypeVar("R")
+
+
+class Batcher(Generic[L, R]):
+    """Runs ``infer`` over what callers hand in, many at a time, on a thread of its own.
+
+    While one batch runs the next one fills, so the deadline matters only to an idle device. A
+    batch that fails is halved and tried again down to single inputs: a poisonous input fails
+    alone, and a batch that does not fit into memory is run in parts.
+    """
+
+    def __init__(
+        self, name: str, infer: Callable[[Sequence[L]], list[R]], size: int, wait_s: float
+    ) -> None:
+        if size < 1:
+            raise ValueError("batch size must be at least 1")
+        self._infer = infer
+        self._size = size
+        self._wait_s = wait_s
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"device-{name}")
+        self._queue: asyncio.Queue[tuple[L, asyncio.Future[R]]] = asyncio.Queue()
+        self._worker: asyncio.Task[None] | None = None
+
+    async def run(self, loaded: L) -> R:
+        """The result of one input; raises what ``infer`` raised for it alone."""
+        if self._worker is None:
+            self._worker = asyncio.create_task(self._work())
+        future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
+        self._queue.put_nowait((loaded, future))
+        return await future
+
+    async def close(self) -> None:
+        if self._worker is not None:
+            self._worker.cancel()
+            await asyncio.gather(self._worker, return_exceptions=True)
+        self._thread.shutdown(wait=True, cancel_futures=True)
+
+    async def _work(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            batch = await self._collect()
+            # A caller that was cancelled meanwhile left its future behind.
+            batch = [(loaded, future) for loaded, future in batch if not future.done()]
+            if not batch:
+                continue
+            inputs = [loaded for loaded, _ in batch]
+            outcomes = await loop.run_in_executor(self._thread, self._halving, inputs)
+            for (_, future), outcome in zip(batch, outcomes, strict=True):
+                if future.done():
+                    continue
+                if isinstance(outcome, _Failure):
+                    future.set_exception(outcome.error)
+                else:
+                    future.set_result(outcome)
+
+    async def _collect(self) -> list[tuple[L, asyncio.Future[R]]]:
+        batch = [await self._queue.get()]
+        deadline = asyncio.get_running_loop().time() + self._wait_s
+        while len(batch) < self._size:
+            if not self._queue.empty():
+                batch.append(self._queue.get_nowait())
+                continue
+            left = deadline - asyncio.get_running_loop().time()
+            if left <= 0:
+                break
+            try:
+                batch.append(await asyncio.wait_for(self._queue.get(), left))
+            except TimeoutError:
+                break
+        return batch
+
+    def _halving(self, inputs: Sequence[L]) -> list[R | _Failure]:
+        try:
+            results = self._infer(inputs)
+            if len(results) != len(inputs):
+                raise RuntimeError(f"infer gave {len(results)} results for {len(inputs)} inputs")
+        except Exception as error:
+            if len(inputs) == 1:
+                return [_Failure(error)]
+            half = len(inputs) // 2
+            return self._halving(inputs[:half]) + self._halving(inputs[half:])
+        return list(results)
+
+
+class _Failure:
+    def __init__(self, error: Exception) -> None:
+        self.error = error

@@ -1,0 +1,71 @@
+"""Finds the event that kills its process.
+
+An event that takes the whole process down (a segfault, the kernel's out-of-memory killer) leaves
+no error to count. So a run leaves a mark while it lives. Whoever finds the mark of a run that did
+not end cleanly handles what that run had not committed one at a time, and notes each attempt
+before it starts: the event that keeps dying is then known, and dead-lettered.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+
+from core.errors import PermanentError
+from core.log.port import Record, TopicPartition
+from core.state.port import StateStore
+
+
+class KilledProcessError(PermanentError):
+    """Handling this event ended the whole process, several times; look at the medium."""
+
+
+class CrashGuard:
+    """One group's mark and, after an unclean end, its suspects."""
+
+    def __init__(self, group: str, state: StateStore, member: str = "0") -> None:
+        self._mark = f"running/{group}/{member}"
+        self._prefix = f"attempts/{group}"
+        self._state = state
+        self._unclean = False
+        self._until: dict[TopicPartition, int] = {}
+        self._alone = asyncio.Lock()
+
+    async def open(self) -> None:
+        """Reads the mark of the run before, and leaves our own."""
+        self._unclean = await self._state.get(self._mark) is not None
+        await self._state.put([(self._mark, b"")])
+
+    async def close(self) -> None:
+        """Ends the run cleanly."""
+        await self._state.delete([self._mark])
+
+    def suspect(self, until: Mapping[TopicPartition, int]) -> None:
+        """Offsets below these may have been in flight when the run before died."""
+        if self._unclean:
+            self._until.update(until)
+
+    def cleared(self, tp: TopicPartition, prefix: int) -> None:
+        """Everything before ``prefix`` is done; ends the caution when nothing is left."""
+        if self._until and prefix >= self._until.get(tp, prefix + 1):
+            del self._until[tp]
+
+    @asynccontextmanager
+    async def watch(self, record: Record) -> AsyncIterator[int]:
+        """Runs a record alone while there are suspects; gives its attempts that ended in death."""
+        if not self._until:
+            yield 0
+            return
+        async with self._alone:
+            if record.offset >= self._until.get(record.tp, 0):
+                yield 0
+                return
+            key = f"{self._prefix}/{record.topic}/{record.partition}/{record.offset}"
+            deaths = int(await self._state.get(key) or b"0")
+            await self._state.put([(key, str(deaths + 1).encode())])
+            try:
+                yield deaths
+            finally:
+                # Reached by every end but the process's own.
+                await self._state.delete([key])

@@ -1,0 +1,105 @@
+"""Dead letters: events that were given up, kept whole with their reason, and how to redrive them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from core.envelope import decode, now
+from core.errors import SchemaError
+from core.events import DeadLetter
+from core.ids import content_hash, event_id
+from core.log.port import EventLog, Message, Record
+from core.state.port import StateStore
+
+_REDRIVEN = "redriven"
+_REASON_LIMIT = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A dead letter as an operator sees it; ``body`` is the original's value."""
+
+    id: str
+    time: str
+    data: DeadLetter
+    body: bytes | None
+
+
+def dead_letter(
+    record: Record, stage: str, pipeline: str, error: BaseException, attempts: int
+) -> Message:
+    """The record that goes to ``dead.letters``.
+
+    Its ce_id derives from the original alone, so that a subscriber counts an event that is given
+    up twice (after a crash, after a redrive) once.
+    """
+    headers = record.headers
+    origin = headers.get("ce_id") or f"{record.topic}/{record.partition}/{record.offset}"
+    subject = headers.get("ce_subject") or record.key or "unknown"
+    letter = DeadLetter(
+        media_id=subject,
+        stage=stage,
+        error=type(error).__name__,
+        reason=(str(error) or type(error).__name__)[:_REASON_LIMIT],
+        attempts=attempts,
+        origin_topic=record.topic,
+        origin_partition=record.partition,
+        origin_offset=record.offset,
+        origin_key=record.key,
+        origin_headers=dict(headers),
+    )
+    kept = {
+        name: headers[name]
+        for name in ("ce_frame", "ce_purpose", "ce_pipeline", "ce_replay", "traceparent")
+        if name in headers
+    }
+    if pipeline:
+        kept.setdefault("ce_pipeline", pipeline)
+    return Message(
+        DeadLetter.topic,
+        subject,
+        record.value if record.value is not None else b"",
+        {
+            **kept,
+            "ce_specversion": "1.0",
+            "ce_id": event_id(stage, DeadLetter.type(), origin, record.value or b""),
+            "ce_source": f"/stages/{stage}",
+            "ce_type": DeadLetter.type(),
+            "ce_time": now(),
+            "ce_subject": subject,
+            "ce_root": headers.get("ce_root") or origin,
+            "content-type": headers.get("content-type", "application/octet-stream"),
+            "dead_letter": letter.model_dump_json(),
+        },
+    )
+
+
+async def letters(log: EventLog, state: StateStore, redriven: bool = False) -> list[Letter]:
+    """Dead letters, oldest first, one an event; those already redriven only on request."""
+    done = set() if redriven else {key.split("/")[1] for key in await state.keys(_REDRIVEN + "/")}
+    found: dict[str, Letter] = {}
+    async for record in log.tail([DeadLetter.topic], "earliest", follow=False):
+        try:
+            event = decode(record).of(DeadLetter)
+        except SchemaError:
+            continue
+        if _mark(event.id, event.data) not in done:
+            found[event.id] = Letter(event.id, event.time, event.data, record.value)
+    return sorted(found.values(), key=lambda letter: letter.time)
+
+
+async def redrive(log: EventLog, state: StateStore, chosen: Sequence[Letter]) -> int:
+    """Sends events back to their topics, for the stage that gave them up and no other."""
+    for letter in chosen:
+        origin = letter.data
+        headers = {**origin.origin_headers, "ce_target": origin.stage}
+        await log.publish([Message(origin.origin_topic, origin.origin_key, letter.body, headers)])
+        await state.put([(f"{_REDRIVEN}/{_mark(letter.id, origin)}", b"")])
+    return len(chosen)
+
+
+def _mark(letter_id: str, origin: DeadLetter) -> str:
+    # Given up again after a redrive, the same event stands at another offset: a new entry.
+    place = f"{letter_id}/{origin.origin_topic}/{origin.origin_partition}/{origin.origin_offset}"
+    return content_hash(place.encode())[:32]

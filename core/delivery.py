@@ -1,0 +1,159 @@
+"""One event's way through a stage: decode, handle, publish, and every policy about failure.
+
+The loop in ``core.runner`` knows what may run; this file knows what happens when it runs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Literal
+
+import structlog
+
+from core import telemetry
+from core.blobs.port import BlobStore
+from core.deadletters import dead_letter
+from core.envelope import Event, dataref, decode
+from core.errors import OutageError, OwnershipLostError, PermanentError, StageStopError
+from core.events import Data
+from core.log.port import Message, Record
+from core.publisher import Publisher, encode_outputs
+from core.retry import OutageGate, RetryPolicy
+from core.stage import Context, Stage
+
+_log = structlog.get_logger()
+
+Outcome = Literal["handled", "skipped", "dead"]
+
+
+class Delivery:
+    """Delivers records to a stage at least once, and gives up on none silently."""
+
+    def __init__(
+        self,
+        stage: Stage,
+        blobs: BlobStore,
+        publisher: Publisher,
+        policy: RetryPolicy,
+        gate: OutageGate,
+    ) -> None:
+        self._stage = stage
+        self._blobs = blobs
+        self._publisher = publisher
+        self._policy = policy
+        self._gate = gate
+        self._seconds = telemetry.SECONDS.labels(stage.name)
+        self._retried = telemetry.RETRIED.labels(stage.name)
+        self._handled = {
+            outcome: telemetry.HANDLED.labels(stage.name, outcome)
+            for outcome in ("handled", "skipped", "dead")
+        }
+
+    async def deliver(self, record: Record, owned: Callable[[], bool], attempts: int = 0) -> None:
+        """Returns once the record is done with: handled, skipped or dead-lettered.
+
+        Args:
+            owned: whether its partition is still ours; asked right before anything is published.
+            attempts: tries that ended with the death of the process.
+
+        Raises:
+            StageStopError: the stage must stop; the record's offset must stay.
+            OwnershipLostError: the partition went away meanwhile.
+        """
+        started = time.perf_counter()
+        outcome = await self._until_done(record, owned, attempts)
+        self._seconds.observe(time.perf_counter() - started)
+        self._handled[outcome].inc()
+
+    async def _until_done(
+        self, record: Record, owned: Callable[[], bool], attempts: int
+    ) -> Outcome:
+        if not self._wanted(record):
+            return "skipped"
+        while True:
+            await self._gate.passed()
+            try:
+                messages = await self._attempt(record, attempts + 1)
+                await self._publish(messages, owned)
+            except (StageStopError, OwnershipLostError):
+                raise
+            except OutageError as outage:
+                await self._gate.outage(outage)
+            except Exception as error:
+                attempts += 1
+                if isinstance(error, PermanentError) or attempts >= self._policy.max_attempts:
+                    await self.bury(record, owned, error, attempts)
+                    return "dead"
+                await self._back_off(record, error, attempts)
+            else:
+                self._gate.recovered()
+                return "handled"
+
+    async def bury(
+        self, record: Record, owned: Callable[[], bool], error: Exception, attempts: int
+    ) -> None:
+        """Publishes the dead letter; waits out outages of the log."""
+        letter = dead_letter(record, self._stage.name, self._stage.pipeline, error, attempts)
+        _log.warning(
+            "event_dead_lettered",
+            stage=self._stage.name,
+            media_id=record.headers.get("ce_subject"),
+            frame=record.headers.get("ce_frame"),
+            attempts=attempts,
+            error=type(error).__name__,
+            reason=str(error),
+            exc_info=None if isinstance(error, PermanentError) else error,
+        )
+        while True:
+            try:
+                await self._publish([letter], owned)
+            except OutageError as outage:
+                await self._gate.outage(outage)
+            else:
+                self._gate.recovered()
+                return
+
+    def _wanted(self, record: Record) -> bool:
+        target = record.headers.get("ce_target")
+        if target is not None and target != self._stage.name:
+            return False
+        return record.headers.get("ce_purpose", "query") in self._stage.purposes
+
+    async def _attempt(self, record: Record, attempt: int) -> list[Message]:
+        event = await self._read(record)
+        if event.purpose not in self._stage.purposes or event.target not in (
+            None,
+            self._stage.name,
+        ):
+            return []  # structured mode hides both from the headers
+        context = Context(record.tp, record.offset, attempt)
+        outputs = await self._stage.handle(event, context)
+        return await encode_outputs(
+            self._stage.name, event, outputs, self._stage.pipeline, self._blobs
+        )
+
+    async def _read(self, record: Record) -> Event[Data]:
+        reference = dataref(record)
+        return decode(record, await self._blobs.get(reference) if reference else None)
+
+    async def _publish(self, messages: list[Message], owned: Callable[[], bool]) -> None:
+        # After a revoke somebody else does this event again; what we say now would come twice.
+        if not owned():
+            raise OwnershipLostError(f"{self._stage.name}: partition was taken away")
+        await self._publisher.publish(messages)
+
+    async def _back_off(self, record: Record, error: Exception, attempts: int) -> None:
+        delay = self._policy.delay(attempts)
+        self._retried.inc()
+        _log.info(
+            "attempt_failed",
+            stage=self._stage.name,
+            media_id=record.headers.get("ce_subject"),
+            attempt=attempts,
+            error=type(error).__name__,
+            reason=str(error),
+            next_attempt_in_s=round(delay, 3),
+        )
+        await asyncio.sleep(delay)

@@ -1,0 +1,100 @@
+"""Publishing for a stage: derives what a new event inherits, and shares round trips."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from core.blobs.port import Blob, BlobStore
+from core.envelope import INLINE_LIMIT, Event, dump, encode
+from core.events import Data
+from core.ids import content_hash, event_id
+from core.log.port import EventLog, Fence, Message
+from core.stage import Output
+
+
+class Publisher:
+    """Publishes under a fence. While one write is on its way the next one gathers, so a thousand
+    handlers that finish together cost a few writes; the order of calls is kept."""
+
+    def __init__(self, log: EventLog, fence: Callable[[], Fence | None]) -> None:
+        self._log = log
+        self._fence = fence
+        self._pending: list[tuple[Sequence[Message], asyncio.Future[None]]] = []
+        self._writer: asyncio.Task[None] | None = None
+
+    async def publish(self, messages: Sequence[Message]) -> None:
+        """Durable on return; raises OwnershipLostError and OutageError."""
+        if not messages:
+            return
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._pending.append((messages, future))
+        if self._writer is None:
+            self._writer = asyncio.create_task(self._write())
+        # A cancelled caller must not cancel the write that its neighbours share.
+        await asyncio.shield(future)
+
+    async def _write(self) -> None:
+        try:
+            while self._pending:
+                batch, self._pending = self._pending, []
+                messages = [message for part, _ in batch for message in part]
+                try:
+                    await self._log.publish(messages, self._fence())
+                except Exception as error:  # handed to every caller of this write
+                    for _, future in batch:
+                        if not future.done():
+                            future.set_exception(error)
+                            future.exception()  # a cancelled caller will not look at it
+                else:
+                    for _, future in batch:
+                        if not future.done():
+                            future.set_result(None)
+        finally:
+            self._writer = None
+
+
+def derive(
+    stage: str, parent: Event[Data], output: Output, pipeline: str, value: bytes
+) -> Event[Data]:
+    """The event that ``stage`` makes of ``parent``: ids derived, attributes inherited."""
+    identity = output.event_id or event_id(stage, output.data.type(), parent.id, value)
+    return Event(
+        id=identity,
+        source=f"/stages/{stage}",
+        subject=output.data.media_id,
+        root=parent.root,
+        data=output.data,
+        purpose=parent.purpose,
+        pipeline=output.pipeline or parent.pipeline or pipeline,
+        frame=output.frame or parent.frame,
+        replay=parent.replay,
+        traceparent=traceparent(parent.root, identity),
+        extensions=parent.extensions,
+    )
+
+
+async def encode_checked(event: Event[Data], value: bytes, blobs: BlobStore) -> Message:
+    """The event as a record; data over the inline limit is stored first and referred to."""
+    if len(value) <= INLINE_LIMIT:
+        return encode(event, value)
+    key = f"data/{event.data.topic}/{content_hash(value)}.json"
+    await blobs.put([Blob(key, value, "application/json")])
+    return encode(event, dataref=key)
+
+
+async def encode_outputs(
+    stage: str, parent: Event[Data], outputs: Sequence[Output], pipeline: str, blobs: BlobStore
+) -> list[Message]:
+    """The records of a handler's outputs, in order."""
+    messages = []
+    for output in outputs:
+        value = dump(output.data)
+        event = derive(stage, parent, output, pipeline, value)
+        messages.append(await encode_checked(event, value, blobs))
+    return messages
+
+
+def traceparent(root: str, identity: str) -> str:
+    """W3C Trace Context, derived: one trace a root, one span an event, the same on a retry."""
+    return f"00-{root.replace('-', ''):0<32.32}-{identity.replace('-', ''):0<16.16}-01"

@@ -1,0 +1,338 @@
+"""The loop of a stage: fetch, hand to lanes, commit the finished prefix, follow rebalances.
+
+Order of things, and why. Outputs are published before the offset is committed, so a crash between
+the two repeats an event and never loses one; ids are derived, so the repeat is recognised. What is
+committed is the contiguous prefix of finished offsets: an event that finished ahead of a slower
+neighbour is done again after a crash rather than the neighbour being skipped.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
+
+import structlog
+
+from core import telemetry
+from core.blobs.port import BlobStore
+from core.crashguard import CrashGuard, KilledProcessError
+from core.delivery import Delivery
+from core.envelope import Event
+from core.errors import OutageError, OwnershipLostError, TaggingError
+from core.events import Data
+from core.lanes import CommitTracker, Lanes
+from core.log.port import EventLog, Fence, Record, Subscription, TopicPartition
+from core.publisher import Publisher, encode_outputs
+from core.retry import OutageGate, RetryPolicy
+from core.stage import Output, Stage
+from core.state.port import StateStore
+
+T = TypeVar("T")
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class RunnerOptions:
+    """Bounds of one stage.
+
+    Attributes:
+        concurrency: lanes that run at the same time.
+        max_in_flight: events read and not done, over all partitions; bounds memory.
+        max_spread: offsets between the committed prefix and the newest in flight, a partition;
+            bounds what a crash repeats.
+        poll_s: longest wait of one fetch, in seconds.
+        commit_every_s: commits are gathered this long.
+        drain_s: how long a revoke waits for what is in flight.
+        grace_s: how long a shutdown waits for what is in flight.
+    """
+
+    concurrency: int = 16
+    max_in_flight: int = 64
+    max_spread: int = 128
+    poll_s: float = 1.0
+    commit_every_s: float = 0.05
+    drain_s: float = 20.0
+    grace_s: float = 20.0
+
+
+@dataclass(eq=False, slots=True)
+class _Work:
+    record: Record
+    tracker: CommitTracker
+    task: asyncio.Task[None] | None = None
+
+
+class StageRunner:
+    """Runs one stage as one member of its consumer group."""
+
+    def __init__(
+        self,
+        stage: Stage,
+        log: EventLog,
+        blobs: BlobStore,
+        state: StateStore,
+        options: RunnerOptions | None = None,
+        policy: RetryPolicy | None = None,
+        group: str | None = None,
+    ) -> None:
+        self.stage = stage
+        self.group = group or stage.name
+        self.failure: BaseException | None = None
+        self._topics = [model.topic for model in stage.reads]
+        self._log = log
+        self._blobs = blobs
+        self._options = options or RunnerOptions()
+        self._policy = policy or RetryPolicy()
+        self.gate = OutageGate(stage.name, self._policy)
+        self._publisher = Publisher(log, self._fence)
+        self._delivery = Delivery(stage, blobs, self._publisher, self._policy, self.gate)
+        self._guard = CrashGuard(self.group, state)
+        self._lanes: Lanes[_Work] = Lanes(self._options.concurrency)
+        self._trackers: dict[TopicPartition, CommitTracker] = {}
+        self._paused: set[TopicPartition] = set()
+        self._running: set[_Work] = set()
+        self._in_flight = 0
+        self._room = asyncio.Event()
+        self._moved = asyncio.Event()
+        self._stopping = asyncio.Event()
+        self._subscription: Subscription | None = None
+
+    @property
+    def in_flight(self) -> int:
+        return self._in_flight
+
+    def stop(self) -> None:
+        """Asks for an ordered end; :meth:`run` returns when it is reached."""
+        self._stopping.set()
+        self._room.set()
+
+    async def run(self) -> None:
+        """Runs until :meth:`stop`; raises what stopped it otherwise."""
+        await self._patiently(self._guard.open)
+        await self._patiently(lambda: self.stage.open(self._publish))
+        subscription = self._subscription = await self._patiently(
+            lambda: self._log.subscribe(self.group, self._topics, self)
+        )
+        committer = asyncio.create_task(self._commit_loop())
+        try:
+            await self._fetch_loop(subscription)
+        except BaseException as error:
+            self.failure = self.failure or error
+        # First nothing new is fetched, then what is in flight ends or is abandoned (close calls
+        # `revoked`), then its outputs stand in the log and the prefix is committed, and only then
+        # do we leave the group: a leaver with work in flight would have it done twice.
+        await subscription.close()
+        committer.cancel()
+        await asyncio.gather(committer, return_exceptions=True)
+        await self.stage.close()
+        if self.failure is None:
+            await self._guard.close()
+            return
+        _log.error("stage_stopped", stage=self.stage.name, reason=str(self.failure), lost="nothing")
+        raise self.failure
+
+    # -- fetching and lanes ---------------------------------------------------------------------
+
+    async def _fetch_loop(self, subscription: Subscription) -> None:
+        while not self._stopping.is_set():
+            room = self._options.max_in_flight - self._in_flight
+            if room <= 0:
+                await self._wait_for_room(subscription)
+                continue
+            self._balance_pauses(subscription)
+            # A paused partition is resumed by its commit, which a long poll would not see.
+            poll = 0.05 if self._paused else self._options.poll_s
+            records = await self._patiently(partial(self._fetch, subscription, room, poll))
+            for record in records:
+                self._accept(record)
+            self._start_ready()
+        if self.failure is not None:
+            raise self.failure
+
+    async def _wait_for_room(self, subscription: Subscription) -> None:
+        """Waits for an event to end; polls now and then with all partitions paused, because a
+        member that never polls is thrown out of its group."""
+        self._room.clear()
+        try:
+            await asyncio.wait_for(self._room.wait(), self._options.poll_s)
+        except TimeoutError:
+            subscription.pause(subscription.assignment)
+            self._paused = set(subscription.assignment)
+            await subscription.fetch(1, 0)
+
+    async def _fetch(self, subscription: Subscription, room: int, poll: float) -> list[Record]:
+        """One fetch, given up when the stage is asked to stop."""
+        fetch = asyncio.create_task(subscription.fetch(room, poll))
+        stop = asyncio.create_task(self._stopping.wait())
+        try:
+            await asyncio.wait((fetch, stop), return_when=asyncio.FIRST_COMPLETED)
+            return fetch.result() if fetch.done() else []
+        finally:
+            fetch.cancel()
+            stop.cancel()
+            await asyncio.gather(fetch, stop, return_exceptions=True)
+
+    async def _patiently(self, call: Callable[[], Awaitable[T]]) -> T:
+        """Repeats a call for as long as an outage lasts."""
+        while True:
+            try:
+                result = await call()
+            except OutageError as outage:
+                await self.gate.outage(outage)
+            else:
+                self.gate.recovered()
+                return result
+
+    def _balance_pauses(self, subscription: Subscription) -> None:
+        full = {
+            tp
+            for tp, tracker in self._trackers.items()
+            if tracker.in_flight >= self._options.max_spread
+        }
+        if full != self._paused:
+            subscription.pause(full - self._paused)
+            subscription.resume(self._paused - full)
+            self._paused = full
+
+    def _accept(self, record: Record) -> None:
+        tracker = self._trackers.get(record.tp)
+        if tracker is None or not tracker.deliver(record.offset):
+            return  # revoked since it was fetched, or delivered before
+        self._in_flight += 1
+        self._lanes.add(self._lane(record), _Work(record, tracker))
+
+    def _lane(self, record: Record) -> str:
+        headers = record.headers
+        if self.stage.lane == "frame" and "ce_frame" in headers:
+            return headers["ce_frame"]
+        return headers.get("ce_subject") or record.key or f"{record.partition}/{record.offset}"
+
+    def _start_ready(self) -> None:
+        for lane, work in self._lanes.start():
+            self._running.add(work)
+            work.task = asyncio.create_task(self._do(lane, work))
+
+    async def _do(self, lane: str, work: _Work) -> None:
+        record, tracker = work.record, work.tracker
+
+        def owned() -> bool:
+            return self._trackers.get(record.tp) is tracker
+
+        try:
+            await self._patiently(lambda: self._deliver(record, owned))
+            tracker.finish(record.offset)
+            self._moved.set()
+        except OwnershipLostError as lost:
+            _log.info("event_dropped", stage=self.stage.name, reason=str(lost), redone_by="owner")
+            if owned():  # the log refused us as a whole, not one partition
+                self._fail(lost)
+        except Exception as error:
+            self._fail(error)
+        finally:
+            self.gate.left()
+            self._running.discard(work)
+            self._lanes.finish(lane)
+            self._in_flight -= 1
+            self._room.set()
+            self._start_ready()
+
+    async def _deliver(self, record: Record, owned: Callable[[], bool]) -> None:
+        async with self._guard.watch(record) as deaths:
+            if deaths >= self._policy.max_attempts:
+                error = KilledProcessError(f"the process died {deaths} times handling this")
+                await self._delivery.bury(record, owned, error, deaths)
+            else:
+                await self._delivery.deliver(record, owned, deaths)
+
+    def _fail(self, error: Exception) -> None:
+        """Stops the stage; offsets stay where they are."""
+        self.failure = self.failure or error
+        self.stop()
+
+    # -- committing -----------------------------------------------------------------------------
+
+    async def _commit_loop(self) -> None:
+        while True:
+            await self._moved.wait()
+            await asyncio.sleep(self._options.commit_every_s)
+            self._moved.clear()
+            await self._commit(self._trackers)
+            telemetry.IN_FLIGHT.labels(self.stage.name).set(self._in_flight)
+            telemetry.PAUSED.labels(self.stage.name).set(self.gate.closed)
+
+    async def _commit(self, trackers: dict[TopicPartition, CommitTracker]) -> None:
+        offsets = {
+            tp: offset
+            for tp, tracker in trackers.items()
+            if (offset := tracker.committable()) is not None
+        }
+        if not offsets or self._subscription is None:
+            return
+        try:
+            await self._subscription.commit(offsets)
+        except OwnershipLostError as lost:
+            # Whoever owns them now repeats what we did not get to commit.
+            _log.warning("commit_refused", stage=self.stage.name, reason=str(lost))
+            self._forget(offsets)
+        except OutageError as outage:
+            _log.warning("commit_postponed", stage=self.stage.name, reason=str(outage))
+            self._moved.set()
+        else:
+            for tp, offset in offsets.items():
+                if tp in trackers:
+                    trackers[tp].committed(offset)
+                self._guard.cleared(tp, offset)
+
+    # -- ownership ------------------------------------------------------------------------------
+
+    async def assigned(self, partitions: frozenset[TopicPartition]) -> None:
+        committed = await self._log.committed(self.group)
+        begin = await self._log.begin_offsets(self._topics)
+        end = await self._log.end_offsets(self._topics)
+        spread = self._options.max_spread
+        self._guard.suspect(
+            {
+                tp: min(start + spread, end[tp])
+                for tp in partitions
+                if (start := max(committed.get(tp, 0), begin[tp])) < end[tp]
+            }
+        )
+        for tp in partitions:
+            self._trackers[tp] = CommitTracker()
+        await self.stage.assigned(partitions)
+
+    async def revoked(self, partitions: frozenset[TopicPartition]) -> None:
+        limit = self._options.grace_s if self._stopping.is_set() else self._options.drain_s
+        dropped = self._lanes.drop(lambda work: work.record.tp in partitions)
+        self._in_flight -= dropped
+        draining = [w.task for w in self._running if w.record.tp in partitions and w.task]
+        if draining:
+            _, late = await asyncio.wait(draining, timeout=limit)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+        await self.stage.revoked(partitions)
+        await self._commit({tp: self._trackers[tp] for tp in partitions if tp in self._trackers})
+        self._forget(partitions)
+
+    def _forget(self, partitions: Iterable[TopicPartition]) -> None:
+        for tp in list(partitions):
+            self._trackers.pop(tp, None)
+            self._paused.discard(tp)
+
+    # -- publishing -----------------------------------------------------------------------------
+
+    def _fence(self) -> Fence | None:
+        return self._subscription.fence if self._subscription is not None else None
+
+    async def _publish(self, parent: Event[Data], outputs: Sequence[Output]) -> None:
+        if self._subscription is None:
+            raise TaggingError(f"{self.stage.name}: publishing before the first assignment")
+        messages = await encode_outputs(
+            self.stage.name, parent, outputs, self.stage.pipeline, self._blobs
+        )
+        await self._publisher.publish(messages)

@@ -1,0 +1,113 @@
+"""What a stage is: a function from events to events, in one of two shapes.
+
+A :class:`Stage` handles one event. A :class:`BatchStage` splits that into ``load`` (async, many at
+once), ``infer`` (one device thread, many events together) and ``store`` (async), so the device
+never waits for I/O. Neither knows of brokers, offsets, retries or metrics; those live in the
+runner.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Generic, Literal, TypeVar
+
+from core.batcher import Batcher
+from core.envelope import Event
+from core.events import Data, Purpose
+from core.log.port import TopicPartition
+
+L = TypeVar("L")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """What a stage says next. Root, purpose, frame and pipeline come from the event it handled.
+
+    Attributes:
+        pipeline: stamped instead of the parent's.
+        frame: the frame id, where the output is about another frame than its parent.
+        event_id: a ce_id of its own derivation, else stage, parent and data derive it.
+    """
+
+    data: Data
+    pipeline: str | None = None
+    frame: str | None = None
+    event_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """Where an event was read, and the how-manieth try this is (from 1)."""
+
+    tp: TopicPartition
+    offset: int
+    attempt: int
+
+
+Publish = Callable[[Event[Data], Sequence[Output]], Awaitable[None]]
+"""Publishes outputs outside a handler, under the stage's fence; raises OwnershipLostError."""
+
+
+class Stage(ABC):
+    """One event in, events out. The hooks are no-ops unless a stage needs them.
+
+    Attributes:
+        name: also the consumer group.
+        reads: the topics, as their data models.
+        lane: events of one medium, or of one frame, run in order.
+        purposes: events of other purposes are skipped.
+        pipeline: stamped on outputs and dead letters of events that carry none yet.
+    """
+
+    name: ClassVar[str]
+    reads: ClassVar[tuple[type[Data], ...]]
+    lane: ClassVar[Literal["media", "frame"]] = "frame"
+    purposes: ClassVar[frozenset[Purpose]] = frozenset({"query", "catalog"})
+    pipeline: str = ""
+
+    @abstractmethod
+    async def handle(self, event: Event[Data], context: Context) -> Sequence[Output]:
+        """The outputs of one event; raises the errors of ``core.errors``. May be repeated."""
+
+    async def open(self, publish: Publish) -> None:
+        """Called once before the first event."""
+
+    async def assigned(self, partitions: frozenset[TopicPartition]) -> None:
+        """Called when partitions become ours, before their first event."""
+
+    async def revoked(self, partitions: frozenset[TopicPartition]) -> None:
+        """Called when partitions go, after their last event; publishing still works."""
+
+    async def close(self) -> None:
+        """Called once after the last event."""
+
+
+class BatchStage(Stage, Generic[L, R]):
+    """A stage around a device: what is loaded for many events is inferred together."""
+
+    def __init__(self, batch_size: int, batch_wait_s: float) -> None:
+        self._batcher: Batcher[L, R] = Batcher(self.name, self.infer, batch_size, batch_wait_s)
+
+    @abstractmethod
+    async def load(self, event: Event[Data]) -> L:
+        """Fetches and decodes what one event needs."""
+
+    @abstractmethod
+    def infer(self, batch: Sequence[L]) -> list[R]:
+        """Runs on the device thread; one result an input. An input's outcome must not depend on
+        its neighbours in the batch."""
+
+    @abstractmethod
+    async def store(self, event: Event[Data], loaded: L, result: R) -> Sequence[Output]:
+        """Writes blobs and says what was found."""
+
+    async def handle(self, event: Event[Data], context: Context) -> Sequence[Output]:
+        loaded = await self.load(event)
+        result = await self._batcher.run(loaded)
+        return await self.store(event, loaded, result)
+
+    async def close(self) -> None:
+        await self._batcher.close()

@@ -1,0 +1,48 @@
+"""Logs and metrics: one place that configures both.
+
+Log lines are events in the past tense with their context bound; payloads and secrets never.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Literal
+
+import structlog
+from prometheus_client import Counter, Gauge, Histogram
+
+HANDLED = Counter("tagger_events_total", "Events a stage is done with.", ["stage", "outcome"])
+RETRIED = Counter("tagger_retries_total", "Attempts that failed and were tried again.", ["stage"])
+SECONDS = Histogram(
+    "tagger_handle_seconds",
+    "From start to publish of one event, waiting for its batch included.",
+    ["stage"],
+    buckets=(0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100),
+)
+IN_FLIGHT = Gauge("tagger_in_flight", "Events read and not yet done.", ["stage"])
+PAUSED = Gauge("tagger_paused", "1 while a dependency is away.", ["stage"])
+
+
+def configure_logging(
+    level: str = "warning", style: Literal["auto", "console", "json"] = "auto"
+) -> None:
+    """Logs to stderr: for people on a terminal, as JSON lines elsewhere."""
+    console = style == "console" or (style == "auto" and sys.stderr.isatty())
+    renderer: structlog.types.Processor = (
+        structlog.dev.ConsoleRenderer() if console else structlog.processors.JSONRenderer()
+    )
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso"),
+            structlog.processors.format_exc_info,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(
+            logging.getLevelNamesMapping()[level.upper()]
+        ),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
