@@ -1,0 +1,181 @@
+"""What somebody wears, judged from the shares of a body: one dress or two pieces, which piece.
+
+Only what the body shows decides here; the words come later, from the crop heads, which are told
+how much each word fits what was seen (:class:`Leanings`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from core.vision.lite.anatomy import Cover
+from core.vision.lite.pose import Body, Floats, Joint
+from core.vision.port import Mask
+
+Covers = npt.NDArray[np.uint8]
+Leanings = dict[str, float]
+"""Fine label to a factor on its probability; a label that is not named keeps factor 1."""
+
+_SAME_COLOUR = 0.55  # Bhattacharyya coefficient of two garments' colours
+_MIDRIFF = 0.01  # bare pixels between top and bottom, in torso lengths squared
+_BARE = 0.5
+_KNEE_HIGH, _ANKLE_HIGH = 1.1, 1.5  # reach of a garment along the legs: hip 0, knee 1, ankle 2
+
+
+@dataclass(frozen=True, slots=True)
+class Legs:
+    """What the legs show.
+
+    Attributes:
+        bare: share of skin among the visible pixels of the lower legs, 0 to 1; None if out of view.
+        reach: how far down the clothes go: hip 0, knee 1, ankle 2.
+        hem: whether skin shows below the clothes, so that their end is seen.
+        forked: whether something else shows between the two legs, below the crotch.
+    """
+
+    bare: float | None
+    reach: float
+    hem: bool
+    forked: bool
+
+
+def read_legs(body: Body, covers: Covers) -> Legs:
+    """Look along both legs of ``covers``, ``(h, w) uint8`` of :class:`Cover`."""
+    height, width = covers.shape
+    clothes = (covers == Cover.BOTTOM) | (covers == Cover.TOP)
+    skin = covers == Cover.SKIN
+    steps = np.linspace(0.0, 2.0, 41)
+    dressed, bare = np.zeros(len(steps)), np.zeros(len(steps))
+    seen = np.zeros(len(steps), bool)
+    tracks = []
+    for hip, knee, ankle in (
+        (Joint.LEFT_HIP, Joint.LEFT_KNEE, Joint.LEFT_ANKLE),
+        (Joint.RIGHT_HIP, Joint.RIGHT_KNEE, Joint.RIGHT_ANKLE),
+    ):
+        joints = body.points[[hip, knee, ankle]]
+        track = np.stack([np.interp(steps, (0, 1, 2), joints[:, k]) for k in (0, 1)], axis=1)
+        tracks.append(track)
+        xs, ys = track.astype(int).T
+        inside = (xs >= 0) & (xs < width) & (ys >= 0) & (ys < height)
+        xs, ys = xs.clip(0, width - 1), ys.clip(0, height - 1)
+        seen |= inside
+        dressed += inside & clothes[ys, xs]
+        bare += inside & skin[ys, xs]
+    covered = np.flatnonzero(dressed >= 1)
+    reach = float(steps[covered[-1]]) if len(covered) else 0.0
+    below = seen & (steps > reach) & (steps < 1.9)
+    shins = seen & (steps > 1.15) & (steps < 1.85)
+    told = dressed[shins].sum() + bare[shins].sum()
+    return Legs(
+        bare=float(bare[shins].sum() / told) if told >= 3 else None,
+        reach=reach,
+        hem=bool(bare[below].sum() >= 2),
+        forked=_forked(tracks, covers, clothes, reach),
+    )
+
+
+def _forked(
+    tracks: list[npt.NDArray[np.float64]], covers: Covers, clothes: Mask, reach: float
+) -> bool:
+    """Whether rays from leg to leg cross something that is not cloth."""
+    height, width = covers.shape
+    steps = np.linspace(0.0, 2.0, 41)
+    open_rays = rays = 0
+    for step in np.flatnonzero((steps > 0.45) & (steps < max(0.6, reach - 0.05))):
+        left, right = tracks[0][step], tracks[1][step]
+        ray = left + np.linspace(0, 1, 24)[:, None] * (right - left)
+        xs, ys = ray.astype(int).T
+        if xs.min() < 0 or ys.min() < 0 or xs.max() >= width or ys.max() >= height:
+            continue
+        rays += 1
+        open_rays += int(np.count_nonzero(~clothes[ys, xs]) >= 2)
+    return rays > 0 and open_rays > 0.3 * rays
+
+
+def is_dress(body: Body, covers: Covers, likeness: float, legs: Legs, named: float | None) -> bool:
+    """Whether top and bottom are one garment.
+
+    Args:
+        body: the pose, in pixels of ``covers``.
+        covers: ``(h, w) uint8`` of :class:`Cover`.
+        likeness: of the colours of top and bottom, 0 to 1.
+        legs: what the legs show.
+        named: probability of "dress" that the crop heads give both together, if they were asked.
+    """
+    if bare_midriff(body, covers) > _MIDRIFF * body.torso**2:
+        return False
+    evidence = 6.0 * (likeness - _SAME_COLOUR)
+    if legs.forked:
+        evidence -= 2.0
+    elif legs.hem:
+        evidence += 1.0
+    if legs.bare is not None:
+        evidence += 1.5 if legs.bare > _BARE else -1.0
+    if named is not None:
+        odds = np.log(max(named, 0.02) / max(1 - named, 0.02))
+        evidence += 0.7 * float(odds)
+    return evidence > 0
+
+
+def bare_midriff(body: Body, covers: Covers) -> float:
+    """Pixels of skin that have top above and bottom below them, on the trunk."""
+    points = body.points[
+        [Joint.LEFT_SHOULDER, Joint.RIGHT_SHOULDER, Joint.RIGHT_HIP, Joint.LEFT_HIP]
+    ]
+    centre = points.mean(axis=0)
+    narrow = centre + (points - centre) * (0.6, 1.2)
+    trunk = np.zeros(covers.shape, np.uint8)
+    cv2.fillConvexPoly(trunk, cv2.convexHull(narrow.astype(np.int32)), 1)
+    above = np.maximum.accumulate(covers == Cover.TOP, axis=0)
+    below = np.maximum.accumulate((covers == Cover.BOTTOM)[::-1], axis=0)[::-1]
+    between = (covers == Cover.SKIN) & above & below & (trunk > 0)
+    return float(np.count_nonzero(between))
+
+
+def lean_bottom(legs: Legs, cut_off: bool) -> Leanings:
+    """How well pants, shorts and skirt fit what the legs show.
+
+    Args:
+        legs: what they show.
+        cut_off: whether the garment leaves the picture at the bottom.
+    """
+    leanings = {"pants": 1.0, "shorts": 1.0, "skirt": 1.0}
+    if legs.reach > _ANKLE_HIGH:
+        leanings |= {"shorts": 0.02, "skirt": 0.1 if legs.forked else 1.0}
+    elif legs.hem and legs.reach < _KNEE_HIGH:
+        leanings |= {"pants": 0.05, "skirt": 0.3 if legs.forked else 1.0}
+    elif cut_off:
+        leanings |= {"shorts": 0.3, "skirt": 0.2 if legs.forked else 1.0}
+    return leanings
+
+
+def lean_top(body: Body, covers: Covers) -> Leanings:
+    """How well long and short sleeves fit what the forearms show."""
+    bare = dressed = 0
+    height, width = covers.shape
+    for elbow, wrist in (
+        (Joint.LEFT_ELBOW, Joint.LEFT_WRIST),
+        (Joint.RIGHT_ELBOW, Joint.RIGHT_WRIST),
+    ):
+        if not body.sees(elbow, wrist):
+            continue
+        start, end = body.points[elbow], body.points[wrist]
+        xs, ys = (start + np.linspace(0.1, 0.8, 15)[:, None] * (end - start)).astype(int).T
+        inside = (xs >= 0) & (xs < width) & (ys >= 0) & (ys < height)
+        along = covers[ys[inside], xs[inside]]
+        bare += int(np.count_nonzero(along == Cover.SKIN))
+        dressed += int(np.count_nonzero(along == Cover.TOP))
+    if bare + dressed < 8:
+        return {}
+    if bare > dressed:
+        return {"longsleeve": 0.1, "outwear": 0.1, "shirt": 0.5}
+    return {"t-shirt": 0.1}
+
+
+def likeness(first: Floats, second: Floats) -> float:
+    """Bhattacharyya coefficient of two colour distributions, 0 to 1."""
+    return float(np.sqrt(first * second).sum())
