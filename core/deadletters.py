@@ -1,4 +1,4 @@
-"""Dead letters: events that were given up, kept whole with their reason, and how to redrive them."""
+"""Dead letters: events that were given up, kept whole with their reason; and their redrive."""
 
 from __future__ import annotations
 

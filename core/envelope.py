@@ -30,7 +30,8 @@ INLINE_LIMIT = 900_000
 """Bytes of data that travel inside a record; Kafka refuses records over 1 MB by default."""
 
 _STRUCTURED = "application/cloudevents+json"
-_BY_TYPE: dict[str, type[Data]] = {model.type(): model for model in (*MODELS, DeadLetter)}
+_KNOWN: tuple[type[Data], ...] = (*MODELS, DeadLetter)
+_BY_TYPE: dict[str, type[Data]] = {model.type(): model for model in _KNOWN}
 _VERSIONED = re.compile(r"(?P<name>.+)\.v(?P<major>\d+)$")
 _REQUIRED = ("id", "source", "type", "subject", "root")
 _CORE = frozenset(

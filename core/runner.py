@@ -182,6 +182,8 @@ class StageRunner:
             try:
                 result = await call()
             except OutageError as outage:
+                if self._stopping.is_set():
+                    raise  # nobody waits for the dependency any more
                 await self.gate.outage(outage)
             else:
                 self.gate.recovered()
