@@ -153,8 +153,8 @@ def decode(record: Record, referenced: bytes | None = None) -> Event[Data]:
         if traceparent is not None:
             attributes["traceparent"] = traceparent
         body = referenced if referenced is not None else record.value or b""
-    if attributes.get("type") == DeadLetter.type():
-        body = record.headers.get("dead_letter", "{}").encode()
+    if "dead_letter" in record.headers:  # its value is the original's, its data a header
+        body = record.headers["dead_letter"].encode()
     for name in _REQUIRED:
         if not attributes.get(name):
             raise SchemaError(f"CloudEvents attribute '{name}' is missing on {record.topic}")
