@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from core.vision.lite.anatomy import Cover
-from core.vision.lite.pose import Body, Floats, Joint
+from core.vision.lite.pose import Body, Joint
 from core.vision.port import Mask
 
 Covers = npt.NDArray[np.uint8]
@@ -174,8 +174,3 @@ def lean_top(body: Body, covers: Covers) -> Leanings:
     if bare > dressed:
         return {"longsleeve": 0.1, "outwear": 0.1, "shirt": 0.5}
     return {"t-shirt": 0.1}
-
-
-def likeness(first: Floats, second: Floats) -> float:
-    """Bhattacharyya coefficient of two colour distributions, 0 to 1."""
-    return float(np.sqrt(first * second).sum())

@@ -9,20 +9,16 @@ cannot overlap.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from core.vision.lite.anatomy import Cover
+from core.vision.lite.palette import Palette
 from core.vision.lite.pose import Floats
 from core.vision.lite.skin import SkinModel
-from core.vision.port import Image, Mask
+from core.vision.port import Image
 
-_COLOURS = 40  # clusters the picture's colours are reduced to
-_SAMPLE = 5000
-_LIGHTNESS = 0.6  # weight of L* against a* and b*: shade changes lightness first
 _KERNEL = 4.0  # CIELAB units over which colours lend each other evidence
 _COLOUR_ROUNDS, _SMOOTH_ROUNDS = 2, 3
 _FLOOR = 2e-3  # no colour is impossible for a cover
@@ -32,23 +28,23 @@ _FILTER_SHARE, _FILTER_EDGE = 0.025, 1e-3
 _WORN = (Cover.TOP, Cover.BOTTOM, Cover.SHOES)
 
 
-def partition(image: Image, lab: Floats, expected: Floats, skin: SkinModel) -> Floats:
+def partition(image: Image, palette: Palette, expected: Floats, skin: SkinModel) -> Floats:
     """Share out the pixels.
 
     Args:
         image: ``(h, w, 3) uint8`` RGB, the person's surroundings at work size.
-        lab: the same in CIELAB, float32.
+        palette: its main colours.
         expected: ``(6, h, w) float32``, what the pose expects (:func:`anatomy.expectation`).
         skin: the person's skin.
 
     Returns:
         ``(6, h, w) float32``, summing to 1 over :class:`Cover`.
     """
-    index, centres = palette(lab)
-    kernel = _kernel(centres)
-    guide = _Guide(image, max(3, round(_FILTER_SHARE * max(lab.shape[:2]))), shrink=3)
-    alike = skin.likelihood(centres)
-    bare = alike * np.bincount(index.ravel(), minlength=len(centres))
+    index = palette.index
+    kernel = palette.kernel(_KERNEL)
+    guide = _Guide(image, max(3, round(_FILTER_SHARE * max(index.shape))), shrink=3)
+    alike = skin.likelihood(palette.colours)
+    bare = alike * np.bincount(index.ravel(), minlength=len(alike))
     bare /= max(1e-9, float(bare.sum()))
 
     belief = np.log(expected + 1e-6)
@@ -60,7 +56,7 @@ def partition(image: Image, lab: Floats, expected: Floats, skin: SkinModel) -> F
         if skin.pixels:
             colours[Cover.SKIN] = 0.7 * bare + 0.3 * colours[Cover.SKIN]
         colours = _without_skin(colours, alike)
-        colours = (1 - _FLOOR * len(centres)) * colours + _FLOOR
+        colours = (1 - _FLOOR * len(alike)) * colours + _FLOOR
         evidence = belief + np.log(colours)[:, index]
         if step > _COLOUR_ROUNDS:
             evidence += _AGREEMENT * np.log(smooth + 1e-3)
@@ -69,46 +65,6 @@ def partition(image: Image, lab: Floats, expected: Floats, skin: SkinModel) -> F
             smooth = np.stack([guide.filter(share) for share in shares]).clip(0, 1)
     result: Floats = (smooth / np.maximum(smooth.sum(axis=0), 1e-6)).astype(np.float32)
     return result
-
-
-def colour_shares(lab: Floats, masks: Sequence[Mask]) -> list[Floats]:
-    """For each mask ``(h, w) bool`` the ``(n,) float32`` distribution of colours it holds.
-
-    Colours lend each other evidence over a wider range than when pixels are shared out: folds and
-    shadows of one cloth should count as one colour.
-    """
-    index, centres = palette(lab)
-    kernel = _kernel(centres, 2 * _KERNEL)
-    counts = [np.bincount(index[mask], minlength=len(centres)) for mask in masks]
-    return [(c @ kernel / max(1, c.sum())).astype(np.float32) for c in counts]
-
-
-def palette(lab: Floats) -> tuple[npt.NDArray[np.intp], Floats]:
-    """Reduce a picture to its main colours.
-
-    Returns:
-        ``(h, w)`` index of each pixel's colour, and ``(n, 3) float32`` the colours, CIELAB.
-    """
-    scale = np.array([_LIGHTNESS, 1, 1], np.float32)
-    pixels = lab.reshape(-1, 3) * scale
-    step = max(1, len(pixels) // _SAMPLE)
-    sample = np.ascontiguousarray(pixels[::step])
-    cv2.setRNGSeed(1)
-    stop = (cv2.TERM_CRITERIA_EPS + cv2.TERM_CRITERIA_MAX_ITER, 12, 0.5)
-    count = min(_COLOURS, len(sample))
-    labels = np.zeros((len(sample), 1), np.int32)
-    _, _, found = cv2.kmeans(sample, count, labels, stop, 1, cv2.KMEANS_PP_CENTERS)
-    centres = np.asarray(found, np.float32)
-    far = np.square(centres).sum(axis=1) - 2 * pixels @ centres.T
-    return far.argmin(axis=1).reshape(lab.shape[:2]), centres / scale
-
-
-def _kernel(centres: Floats, reach: float = _KERNEL) -> Floats:
-    """``(n, n) float32`` how much each colour speaks for each other one, rows summing to 1."""
-    gap = (centres[:, None] - centres[None]) * np.array([_LIGHTNESS, 1, 1], np.float32)
-    near = np.exp(-0.5 * np.square(gap).sum(axis=-1) / reach**2)
-    rows: Floats = (near / near.sum(axis=1, keepdims=True)).astype(np.float32)
-    return rows
 
 
 def _colour_models(
@@ -132,6 +88,7 @@ def _without_skin(colours: Floats, alike: Floats) -> Floats:
     """Take skin colours out of the models of garments that are not themselves skin-coloured."""
     worn = colours[list(_WORN)]
     own = np.clip(2 * worn @ alike, 0, 1)[:, None]
+    own[_WORN.index(Cover.SHOES)] = 0  # sandals hold more foot than strap
     cleaned = colours.copy()
     cleaned[list(_WORN)] = worn * (1 - _DISTRUST * (1 - own) * alike)
     return cleaned

@@ -16,10 +16,11 @@ import numpy as np
 from core.vision.lite import outfit
 from core.vision.lite.anatomy import Cover, expectation
 from core.vision.lite.outfit import Covers, Leanings
-from core.vision.lite.partition import colour_shares, partition
+from core.vision.lite.palette import Palette, likeness, palette
+from core.vision.lite.partition import partition
 from core.vision.lite.pose import Body, Floats, Joint, PoseModels
 from core.vision.lite.seams import CropHeads, Part, PersonGarment
-from core.vision.lite.skin import SkinModel, learn, to_lab
+from core.vision.lite.skin import learn, to_lab
 from core.vision.lite.views import resize
 from core.vision.lite.vocabulary import CATEGORY_OF
 from core.vision.port import Box, Image, Mask
@@ -30,6 +31,7 @@ _LEAST_TORSO = 0.10  # of the longer side of the image: smaller people are not t
 _LEAST_FILLED = 0.8  # of the trunk between shoulders and hips must lie in the silhouette
 _LEAST_PIECE = {Cover.TOP: 0.06, Cover.BOTTOM: 0.06, Cover.SHOES: 0.008}  # torso lengths squared
 _LEAST_BLOB = 0.06  # of a piece's largest blob
+_LEAST_FIT = 0.2  # mean expectation of a piece in one of its blobs
 _SKIN_COLOURED = 0.4  # shoes more like skin than this can't be told from bare feet
 _CATEGORIES: dict[Part, frozenset[str]] = {
     "top": frozenset({"topwear", "outerwear"}),
@@ -97,9 +99,11 @@ def _dress_up(
     view = _view(image, body, others)
     lab = to_lab(view.image)
     skin = learn(lab, view.body)
-    height, width = view.image.shape[:2]
-    shares = partition(view.image, lab, expectation(view.body, width, height), skin)
-    pieces = _pieces(image, view, shares, lab, skin, heads)
+    colours = palette(view.image, lab)
+    expected = expectation(view.body, *view.image.shape[1::-1])
+    shares = partition(view.image, colours, expected, skin)
+    covers = _tidy(shares, expected, view.body, skin.likelihood(lab))
+    pieces = _pieces(image, view, shares, covers, colours, heads)
     return _named(image, body, pieces, heads)
 
 
@@ -124,19 +128,23 @@ def _view(image: Image, body: Body, others: Sequence[Floats]) -> _View:
 
 
 def _pieces(
-    image: Image, view: _View, shares: Floats, lab: Floats, skin: SkinModel, heads: CropHeads
+    image: Image,
+    view: _View,
+    shares: Floats,
+    covers: Covers,
+    colours: Palette,
+    heads: CropHeads,
 ) -> list[_Piece]:
-    """Shares to pieces of clothing, on the whole image."""
-    covers = _tidy(shares, view.body, skin.likelihood(lab))
+    """Covers to pieces of clothing, on the whole image."""
     full = _enlarged(shares, covers, view, image.shape[:2])
     legs = outfit.read_legs(view.body, covers)
     has = {c: bool((covers == c).any()) for c in (Cover.TOP, Cover.BOTTOM, Cover.SHOES)}
     pieces: list[_Piece] = []
     if has[Cover.TOP] and has[Cover.BOTTOM]:
-        alike = outfit.likeness(*colour_shares(lab, [covers == Cover.TOP, covers == Cover.BOTTOM]))
+        top, bottom = (colours.distribution(covers == c) for c in (Cover.TOP, Cover.BOTTOM))
         both = (full == Cover.TOP) | (full == Cover.BOTTOM)
         named = _probability(heads, image, both, "dress")
-        if outfit.is_dress(view.body, covers, alike, legs, named):
+        if outfit.is_dress(view.body, covers, likeness(top, bottom), legs, named):
             pieces.append(_Piece("dress", both, {}))
     if not pieces:
         if has[Cover.TOP]:
@@ -151,16 +159,22 @@ def _pieces(
     return pieces
 
 
-def _tidy(shares: Floats, body: Body, alike: Floats) -> Covers:
-    """``(h, w) uint8`` the strongest cover of each pixel, without crumbs and unlikely pieces."""
+def _tidy(shares: Floats, expected: Floats, body: Body, alike: Floats) -> Covers:
+    """``(h, w) uint8`` the strongest cover of each pixel, without crumbs and unlikely pieces.
+
+    A blob of a piece goes where it is small beside the largest, or lies where the pose expects
+    something else: a bag in a hand often has the colour of a garment.
+    """
     covers: Covers = shares.argmax(axis=0).astype(np.uint8)
     for cover, least in _LEAST_PIECE.items():
         mask = (covers == cover).astype(np.uint8)
-        _, blobs, stats, _ = cv2.connectedComponentsWithStats(mask)
-        areas = stats[:, cv2.CC_STAT_AREA].copy()
+        count, blobs = cv2.connectedComponents(mask)
+        flat = np.asarray(blobs).ravel()
+        areas = np.bincount(flat, minlength=count).astype(np.float64)
         areas[0] = 0
-        small = areas < _LEAST_BLOB * areas.max()
-        covers[(mask > 0) & small[blobs]] = Cover.BACKGROUND
+        fitting = np.bincount(flat, expected[cover].ravel(), count) / np.maximum(areas, 1)
+        crumbs = (areas < _LEAST_BLOB * areas.max()) | (fitting < _LEAST_FIT)
+        covers[(mask > 0) & crumbs[blobs]] = Cover.BACKGROUND
         kept = covers == cover
         too_small = np.count_nonzero(kept) < least * body.torso**2
         barefoot = cover == Cover.SHOES and kept.any() and alike[kept].mean() > _SKIN_COLOURED

@@ -22,6 +22,7 @@ _LEAST_PIXELS = 40
 # Shade moves lightness a lot along a body, hue hardly: spreads of L*, hue (degrees) and log chroma,
 # never taken as narrower.
 _SPREAD = np.array([18.0, 7.0, 0.28], np.float32)
+_TOLERANCE = 1.6  # light varies more over a body than over the places skin is learned from
 _ANYONE = (np.array([60.0, 52.0, 3.2], np.float32), np.array([25.0, 10.0, 0.4], np.float32))
 
 
@@ -41,7 +42,7 @@ class SkinModel:
 
     def likelihood(self, lab: Floats) -> Floats:
         """Of colours ``(..., 3) float32`` CIELAB; 1 at the mean, unnormalised."""
-        off = (_shade_hue_chroma(lab) - self.mean) / self.spread
+        off = (_shade_hue_chroma(lab) - self.mean) / (_TOLERANCE * self.spread)
         value: Floats = np.exp(-0.5 * np.square(off).sum(axis=-1)).astype(np.float32)
         return value
 
