@@ -1,0 +1,143 @@
+"""``engine.db``: one SQLite file for the event log and the state store of one machine.
+
+Write-ahead log with ``synchronous=FULL``: what was acknowledged survives a crash and a power loss.
+Any number of processes may have it open; each has one thread that writes.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+from core.errors import OutageError
+from core.log.bell import Bell
+from core.log.schema import MIGRATIONS, migrate
+from core.log.writer import Work, Writer, outage
+
+T = TypeVar("T")
+
+_BUSY_S = 10.0
+_CHECKPOINT_PAGES = 4_000
+_JOURNAL_BYTES = 64 << 20
+_CACHE_KIB = 16_384
+
+
+class SqliteDatabase:
+    """Connections, the writer and the bell. Ends with the last of those that ``retain`` it.
+
+    Reading is done where it is called, on the event loop, too: a bounded read takes 2 us per row,
+    and handing it to a thread would cost more in switches than it saves. So whoever reads much
+    reads it in pages.
+    """
+
+    def __init__(self, path: Path, migrations: Sequence[str] = MIGRATIONS) -> None:
+        """Makes or migrates the file.
+
+        Raises:
+            FormatError: a newer version wrote it.
+            OutageError: it cannot be read or written.
+        """
+        self.path = path
+        self._local = threading.local()
+        self._connections: list[sqlite3.Connection] = []
+        self._gate = threading.Lock()
+        self._users = 0
+        self._closed = False
+        try:
+            _make_folder(path.parent)
+            migrate(path, migrations)
+            self.bell = Bell(path.parent / "wake", self._changes)
+            self._writer = Writer(self._connect, self.bell)
+        except (OSError, sqlite3.Error) as error:
+            raise OutageError(f"cannot open {path}: {error}") from error
+
+    def retain(self) -> None:
+        """Counts one more user; each calls ``release`` once."""
+        with self._gate:
+            self._users += 1
+
+    def release(self) -> None:
+        """Closes everything when the last user leaves; waits for what is being written."""
+        with self._gate:
+            self._users -= 1
+            if self._users > 0 or self._closed:
+                return
+            self._closed = True
+        self._writer.close()
+        self.bell.close()
+        with self._gate:
+            for connection in self._connections:
+                connection.close()
+
+    async def write(self, work: Work[T]) -> T:
+        """Runs ``work`` in the writer's next transaction; durable on return. See ``Writer``."""
+        return await self._writer.write(work)
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """This thread's connection for reading; finish every cursor inside.
+
+        An open cursor holds on to a snapshot, and the write-ahead log grows until it is closed.
+        """
+        try:
+            yield self._reader()
+        except sqlite3.DatabaseError as error:
+            raise outage(error) from error
+
+    def _reader(self) -> sqlite3.Connection:
+        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            with self._gate:
+                if self._closed:
+                    raise OutageError("the data folder's database is closed")
+                connection = self._local.connection = self._connect()
+                connection.execute("PRAGMA query_only=ON")
+                self._connections.append(connection)
+        return connection
+
+    def _changes(self) -> int:
+        try:
+            with self.reading() as db:
+                version: int = db.execute("PRAGMA data_version").fetchone()[0]
+        except OutageError:
+            return -1
+        return version
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            self.path,
+            timeout=_BUSY_S,
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=512,
+        )
+        for pragma in (
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            # macOS acknowledges fsync before the disk has the data, unless told otherwise.
+            "fullfsync=ON",
+            "checkpoint_fullfsync=ON",
+            f"wal_autocheckpoint={_CHECKPOINT_PAGES}",
+            f"journal_size_limit={_JOURNAL_BYTES}",
+            f"cache_size=-{_CACHE_KIB}",
+            "temp_store=FILE",
+        ):
+            connection.execute(f"PRAGMA {pragma}").close()
+        return connection
+
+
+def _make_folder(folder: Path) -> None:
+    """Makes it so that it survives a power loss: its name is synced in its parent."""
+    if folder.is_dir():
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(folder.parent, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

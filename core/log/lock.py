@@ -1,0 +1,69 @@
+"""A file that one process locks and others can ask who holds it."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import weakref
+from pathlib import Path
+
+from core.errors import BusyError, OutageError
+
+
+class FileLock:
+    """An exclusive ``flock``; the system frees it when the process ends, however it ends.
+
+    It excludes other holders in the same process, too.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._descriptor: int | None = None
+
+    def acquire(self, what: str) -> None:
+        """Takes the lock and writes this process's id into the file.
+
+        Raises:
+            BusyError: somebody holds it; the message says that this process uses ``what``.
+            OutageError: the folder cannot be written.
+        """
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            raise OutageError(f"cannot open the lock file {self._path}: {error}") from error
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.read(descriptor, 32).decode(errors="replace").strip() or "unknown"
+            os.close(descriptor)
+            raise BusyError(f"{what} is in use by process {holder}; stop it first") from None
+        except OSError as error:
+            os.close(descriptor)
+            raise OutageError(f"cannot lock {self._path}: {error}") from error
+        self._descriptor = descriptor
+        _held.add(self)
+        # The name only serves a message: a full disk must not cost the lock itself.
+        try:
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        except OSError:
+            return
+
+    def release(self) -> None:
+        """Lets go; the file stays, because removing it would let two processes hold two files."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+
+_held: weakref.WeakSet[FileLock] = weakref.WeakSet()
+
+
+def _forget_in_child() -> None:
+    # A forked child shares the lock: left alone, it would hold it beyond its parent's death.
+    for lock in list(_held):
+        lock.release()
+
+
+os.register_at_fork(after_in_child=_forget_in_child)

@@ -1,0 +1,130 @@
+"""A group's only consumer on the embedded log: it owns every partition while it lives."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+
+from core.errors import OwnershipLostError
+from core.log.bell import Alarm
+from core.log.database import SqliteDatabase
+from core.log.lock import FileLock
+from core.log.port import Fence, RebalanceListener, Record, TopicPartition
+from core.log.sqlite_groups import Groups
+from core.log.sqlite_read import Cursor, read
+
+
+class SqliteSubscription:
+    """Made by ``SqliteEventLog.subscribe``; nothing is read ahead of what ``fetch`` returns."""
+
+    def __init__(
+        self,
+        database: SqliteDatabase,
+        groups: Groups,
+        fence: Fence,
+        lock: FileLock,
+        cursors: Iterable[Cursor],
+        alarm: Alarm,
+        listener: RebalanceListener,
+        closed: Callable[[SqliteSubscription], None],
+    ) -> None:
+        self._database = database
+        self._groups = groups
+        self._fence = fence
+        self._lock = lock
+        self._cursors = {cursor.tp: cursor for cursor in cursors}
+        self._alarm = alarm
+        self._listener = listener
+        self._when_closed = closed
+        self._assignment: frozenset[TopicPartition] = frozenset()
+        self._paused: frozenset[TopicPartition] = frozenset()
+        self._turn = 0
+        self._joined = False
+        self._lost = False
+        self._closed = False
+
+    @property
+    def fence(self) -> Fence:
+        return self._fence
+
+    @property
+    def assignment(self) -> frozenset[TopicPartition]:
+        """Empty until the first ``fetch``, then all partitions."""
+        return self._assignment
+
+    async def fetch(self, limit: int, timeout: float) -> list[Record]:
+        """See the port.
+
+        Raises:
+            OwnershipLostError: the group has a newer owner although this one held its lock.
+        """
+        if not self._joined and not self._closed:
+            self._joined = True
+            self._assignment = frozenset(self._cursors)
+            await self._listener.assigned(self._assignment)
+        # Let others run, for a consumer with a backlog never waits below.
+        await asyncio.sleep(0)
+        deadline = asyncio.get_running_loop().time() + timeout
+        while not self._closed:
+            if self._lost:
+                await self._revoke()
+                raise OwnershipLostError(f"group {self._fence.group!r} has a newer owner")
+            if self._alarm.is_set():
+                self._alarm.clear()
+                if records := self._read(limit):
+                    self._alarm.set()  # there may be more
+                    return records
+            left = deadline - asyncio.get_running_loop().time()
+            if left <= 0 or not await self._alarm.wait(left):
+                break
+        return []
+
+    def pause(self, partitions: Iterable[TopicPartition]) -> None:
+        self._paused |= frozenset(partitions)
+
+    def resume(self, partitions: Iterable[TopicPartition]) -> None:
+        self._paused -= frozenset(partitions)
+        self._alarm.set()
+
+    async def commit(self, offsets: Mapping[TopicPartition, int]) -> None:
+        if not offsets:
+            return
+        if self._lost or not self._assignment.issuperset(offsets):
+            raise OwnershipLostError(
+                f"group {self._fence.group!r} does not own {set(offsets) - self._assignment} here"
+            )
+        try:
+            await self._groups.commit(self._fence, offsets)
+        except OwnershipLostError:
+            self._lost = True
+            self._alarm.set()
+            raise
+
+    async def close(self) -> None:
+        """Leaves the group; raises OutageError if that could not be written, and has left."""
+        if self._closed:
+            return
+        self._closed = True
+        self._alarm.set()
+        try:
+            await self._revoke()
+            await self._groups.leave(self._fence)
+        finally:
+            self._lock.release()
+            self._database.bell.silence(self._alarm)
+            self._when_closed(self)
+
+    def _read(self, limit: int) -> list[Record]:
+        cursors = [c for tp, c in self._cursors.items() if tp not in self._paused]
+        if not cursors:
+            return []
+        # Another partition is first each time: the last ones get less when much is waiting.
+        self._turn = (self._turn + 1) % len(cursors)
+        with self._database.reading() as db:
+            return read(db, cursors[self._turn :] + cursors[: self._turn], limit)
+
+    async def _revoke(self) -> None:
+        if self._assignment:
+            # Still ours while the listener drains, publishes and commits.
+            await self._listener.revoked(self._assignment)
+            self._assignment = frozenset()

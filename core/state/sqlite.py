@@ -1,0 +1,82 @@
+"""The state store of one machine, in the same database file as its event log."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+from core.log.database import SqliteDatabase
+from core.log.transaction import Bulk, Transaction
+from core.state.keys import check_key
+
+_PAGE = 500
+_PUT = Bulk(
+    "state",
+    "INSERT INTO state (key, value) VALUES",
+    "(?,?)",
+    "ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+)
+_DELETE = Bulk("state", "DELETE FROM state WHERE key IN (VALUES", "(?)", ")")
+
+
+class SqliteStateStore:
+    """A ``StateStore``; a call's items are stored all or none, durable on return."""
+
+    def __init__(self, database: SqliteDatabase) -> None:
+        self._database = database
+        self._closed = False
+        database.retain()
+
+    async def get(self, key: str) -> bytes | None:
+        check_key(key)
+        with self._database.reading() as db:
+            row = db.execute("SELECT value FROM state WHERE key = ?", (key,)).fetchone()
+        return row[0] if row is not None else None
+
+    async def put(self, items: Sequence[tuple[str, bytes]]) -> None:
+        for key, _ in items:
+            check_key(key)
+
+        def work(transaction: Transaction) -> None:
+            transaction.add(_PUT, items)
+
+        if items:
+            await self._database.write(work)
+
+    async def delete(self, keys: Sequence[str]) -> None:
+        for key in keys:
+            check_key(key)
+
+        def work(transaction: Transaction) -> None:
+            transaction.add(_DELETE, [(key,) for key in keys])
+
+        if keys:
+            await self._database.write(work)
+
+    async def keys(self, prefix: str) -> list[str]:
+        found = await self._range("SELECT key FROM state", prefix)
+        return [key for (key,) in found]
+
+    async def scan(self, prefix: str) -> list[tuple[str, bytes]]:
+        found = await self._range("SELECT key, value FROM state", prefix)
+        return [(key, value) for key, value in found]
+
+    async def close(self) -> None:
+        if not self._closed:
+            self._closed = True
+            await asyncio.to_thread(self._database.release)
+
+    async def _range(self, select: str, prefix: str) -> list[tuple[Any, ...]]:
+        """Page by page, so that a long list holds up nobody else on the loop."""
+        found: list[tuple[Any, ...]] = []
+        after, order = prefix, f"{select} WHERE key >= ? ORDER BY key LIMIT {_PAGE}"
+        while True:
+            with self._database.reading() as db:
+                page = db.execute(order, (after,)).fetchall()
+            matching = [row for row in page if row[0].startswith(prefix)]
+            found += matching
+            if len(matching) < _PAGE:
+                return found
+            after = f"{found[-1][0]}\0"
+            await asyncio.sleep(0)
