@@ -107,10 +107,7 @@ class MatchedItem(EmbeddedItem):
 
 
 class IndexedItem(EmbeddedItem):
-    """``duplicate_of`` names the point of a smaller (product id, item id) within the threshold."""
-
     point_id: str
-    duplicate_of: str | None = None
 
 
 class Upload(_Model):
@@ -258,7 +255,6 @@ class TaggedPoint(_Model):
     category: str
     box: Box
     crop_key: str
-    duplicate_of: str | None = None
 
 
 class MediaTagged(Data):

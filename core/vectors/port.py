@@ -66,6 +66,10 @@ class VectorStore(Protocol):
 
     async def upsert(self, collection: str, embedder: str, points: Sequence[Point]) -> None: ...
 
+    async def annotate(self, collection: str, payloads: Mapping[str, Payload]) -> None:
+        """Merges fields into the payloads of points, by id; a point that is gone stays gone."""
+        ...
+
     async def search(
         self,
         collection: str,

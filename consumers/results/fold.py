@@ -1,0 +1,184 @@
+"""The result of a medium as a pure function of its parts.
+
+Nothing here knows in which order parts came, how often, or what crashed in between: equal parts
+give an equal result.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from core.vectors.duplicates import near_duplicates
+
+from core.envelope import Event
+from core.events import (
+    DeadLetter,
+    Item,
+    ItemsIndexed,
+    ItemsMatched,
+    MatchedItem,
+    MediaFramed,
+    MediaTagged,
+    TaggedItem,
+    TaggedPoint,
+    Upload,
+)
+from core.parts import Parts, Run
+from core.vectors.port import Vectors
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """Cosines from which items of one medium repeat each other."""
+
+    within: float
+    across: float
+
+
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """A result without its revision, and what belongs to it but not into the event.
+
+    Attributes:
+        tagged: the result; ``status`` is partial while something is missing.
+        run: the run that counts, None for a medium without any frames.
+        unique: items that repeat no earlier one, with their ``(n, dim) float32`` vectors.
+    """
+
+    tagged: MediaTagged
+    run: Run | None
+    unique: list[TaggedItem]
+    vectors: Vectors
+
+
+def fold(media_id: str, parts: Parts, thresholds: Thresholds) -> Folded:
+    """Folds whatever parts there are; ``tagged.missing`` says what has not come yet."""
+    newest = parts.newest()
+    uploads = sorted(
+        (
+            Upload(root=root, uri=event.data.uri, filename=event.data.filename)
+            for root, event in parts.uploads.items()
+        ),
+        key=lambda upload: (upload.uri, upload.root),
+    )
+    missing = [f"frames of upload {root}" for root in parts.unframed()]
+    if newest is None:
+        return _without_frames(media_id, parts, uploads, missing)
+    run, framed = newest
+    if run[0] not in parts.uploads:
+        missing.append(f"upload {run[0]}")
+    missing += [f"items of frame {frame}" for frame in parts.unaccounted()]
+
+    known, dead = parts.frames.get(run, {}), parts.dead.get(run, {})
+    done = [known[f.frame_id] for f in framed.data.frames if f.frame_id in known]
+    failures = [
+        _failure(dead[f.frame_id])
+        for f in framed.data.frames
+        if f.frame_id in dead and f.frame_id not in known
+    ]
+    items, vectors, kept = _items(done, thresholds)
+    matched = [event.data for event in done if isinstance(event.data, ItemsMatched)]
+    tagged = MediaTagged(
+        media_id=media_id,
+        revision=0,
+        status=_status(framed, missing, failures),
+        reason=framed.data.reason or (failures[0] if failures and not done else None),
+        filename=framed.data.filename,
+        content_hash=framed.data.content_hash,
+        kind=framed.data.kind,
+        duration_ms=framed.data.duration_ms,
+        cached=framed.data.cached,
+        uploads=uploads,
+        frames=framed.data.frames,
+        items=items,
+        points=_points([event.data for event in done if isinstance(event.data, ItemsIndexed)]),
+        product=framed.data.product,
+        analysis=parts.analysis.data if parts.analysis else None,
+        embedder=max((event.data.embedder for event in done), default=None),
+        catalog=max((data.catalog for data in matched if data.catalog), default=None),
+        match_reason=max((data.reason for data in matched if data.reason), default=None),
+        notes=[*framed.data.notes, *sorted({note for e in done for note in e.data.notes})],
+        failures=failures,
+        missing=missing,
+    )
+    return Folded(tagged, run, [items[i] for i in kept], vectors[kept])
+
+
+def _without_frames(
+    media_id: str, parts: Parts, uploads: list[Upload], missing: list[str]
+) -> Folded:
+    """A medium that no run has framed: refused for a reason, or still on its way."""
+    refused = [dead[""] for _, dead in sorted(parts.dead.items()) if "" in dead]
+    medium = next((event.data for _, event in sorted(parts.uploads.items())), None)
+    if not parts.uploads:
+        missing = [*missing, "its upload"]
+    tagged = MediaTagged(
+        media_id=media_id,
+        revision=0,
+        status="partial" if missing else "failed",
+        reason=_failure(refused[0]) if refused else None,
+        filename=medium.filename if medium else "",
+        content_hash=medium.content_hash if medium else "",
+        kind=medium.kind if medium else None,
+        uploads=uploads,
+        product=medium.product if medium else None,
+        missing=missing,
+    )
+    return Folded(tagged, None, [], np.empty((0, 0), np.float32))
+
+
+def _status(framed: Event[MediaFramed], missing: list[str], failures: list[str]) -> str:
+    if missing:
+        return "partial"
+    if not framed.data.frames or len(failures) == len(framed.data.frames):
+        return "failed"
+    return "partial" if failures else "complete"
+
+
+def _items(
+    done: list[Event[ItemsMatched] | Event[ItemsIndexed]], thresholds: Thresholds
+) -> tuple[list[TaggedItem], Vectors, list[int]]:
+    """Items in frame order, their vectors, and the indices of those that repeat none."""
+    found: list[tuple[str, MatchedItem]] = [
+        (event.data.frame.frame_id, item)
+        for event in done
+        if isinstance(event.data, ItemsMatched)
+        for item in event.data.items
+    ]
+    if not found:
+        return [], np.empty((0, 0), np.float32), []
+    vectors = np.stack([item.array() for _, item in found])
+    repeats = near_duplicates(
+        vectors, [item.category for _, item in found], thresholds.within, thresholds.across
+    )
+    items = [
+        TaggedItem(
+            **item.model_dump(include=set(Item.model_fields)),
+            frame_id=frame,
+            matches=item.matches,
+            duplicate_of=found[repeat][1].item_id if repeat is not None else None,
+        )
+        for (frame, item), repeat in zip(found, repeats, strict=True)
+    ]
+    return items, vectors, [i for i, repeat in enumerate(repeats) if repeat is None]
+
+
+def _points(indexed: list[ItemsIndexed]) -> list[TaggedPoint]:
+    return [
+        TaggedPoint(
+            item_id=item.item_id,
+            point_id=item.point_id,
+            frame_id=data.frame.frame_id,
+            label=item.label,
+            category=item.category,
+            box=item.box,
+            crop_key=item.crop_key,
+        )
+        for data in indexed
+        for item in data.items
+    ]
+
+
+def _failure(letter: Event[DeadLetter]) -> str:
+    return f"{letter.data.stage}: {letter.data.reason}"

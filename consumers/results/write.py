@@ -1,0 +1,111 @@
+"""Where a result goes: a JSON blob, the media collection, and the record of its revision."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+import structlog
+
+from consumers.results.fold import Folded
+from core.blobs.port import Blob, BlobStore
+from core.envelope import dump
+from core.events import MediaTagged, TaggedItem
+from core.ids import content_hash, point_id, tagged_id
+from core.parts import Latest, PartStore
+from core.vectors.port import CollectionSpec, Filter, Point, Vectors, VectorStore
+
+_log = structlog.get_logger()
+
+_INDEXED = ("media_id", "item_id", "class_name", "category")
+
+
+@dataclass(frozen=True, slots=True)
+class Revised:
+    """A stored revision that waits to be announced."""
+
+    tagged: MediaTagged
+    event_id: str
+    latest: Latest
+
+
+class ResultWriter:
+    """Writes results so that a repeat changes nothing."""
+
+    def __init__(self, parts: PartStore, blobs: BlobStore, vectors: VectorStore) -> None:
+        self._parts = parts
+        self._blobs = blobs
+        self._vectors = vectors
+        self._created: set[str] = set()
+
+    async def store(self, pipeline: str, root: str, folded: Folded) -> Revised | None:
+        """The revision to announce, or None where the newest one says the same already."""
+        media = folded.tagged.media_id
+        key = f"results/{media}/{pipeline or 'none'}.json"
+        bare = folded.tagged.model_copy(update={"revision": 0, "result_key": key})
+        digest = content_hash(dump(bare))
+        latest = await self._parts.latest(media)
+        if latest is not None and latest.digest == digest:
+            if latest.announced:
+                return None
+            revision = latest.revision
+        else:
+            revision = latest.revision + 1 if latest is not None else 1
+        tagged = bare.model_copy(update={"revision": revision})
+        value = dump(tagged)
+        new = Latest(
+            revision=revision,
+            digest=digest,
+            pipeline=pipeline,
+            root=root,
+            status=tagged.status,
+            announced=False,
+        )
+        await self._parts.put_latest(media, new)
+        await self._blobs.put([Blob(key, value, "application/json")])
+        if tagged.embedder is not None and tagged.product is None:
+            await self._replace_vectors(media, tagged.embedder, folded.unique, folded.vectors)
+        return Revised(tagged, tagged_id(media, revision, value), new)
+
+    async def announced(self, revised: Revised) -> None:
+        """Notes that the revision stands in the log."""
+        done = revised.latest.model_copy(update={"announced": True})
+        await self._parts.put_latest(revised.tagged.media_id, done)
+
+    async def _replace_vectors(
+        self, media: str, embedder: str, unique: list[TaggedItem], vectors: Vectors
+    ) -> None:
+        """The medium's unique items, and no others, stand in the collection of their embedder."""
+        collection = media_collection(embedder)
+        if collection not in self._created:
+            if not unique:
+                return
+            spec = CollectionSpec(collection, embedder, vectors.shape[1], _INDEXED)
+            await self._vectors.create(spec)
+            self._created.add(collection)
+        points = [
+            Point(point_id(item.item_id), vector, _payload(media, item))
+            for item, vector in zip(unique, vectors, strict=True)
+        ]
+        if points:
+            await self._vectors.upsert(collection, embedder, points)
+        stale = Filter({"media_id": [media]}, {"item_id": [point.id for point in points]})
+        await self._vectors.delete(collection, stale)
+
+
+def media_collection(embedder: str) -> str:
+    """One collection for all media of an embedder; a new model starts a new one."""
+    return f"media_items__{hashlib.sha256(embedder.encode()).hexdigest()[:8]}"
+
+
+def _payload(media: str, item: TaggedItem) -> dict[str, object]:
+    return {
+        "media_id": media,
+        "item_id": item.item_id,
+        "frame_id": item.frame_id,
+        "filename": item.crop_key.rpartition("/")[2],
+        "file_path": item.crop_key,
+        "class_name": item.label,
+        "category": item.category,
+        "bbox": list(item.box),
+    }

@@ -1,0 +1,133 @@
+"""Every setting, in one tree. Nothing else reads the environment.
+
+A field is set by ``TAGGER_`` and its name (nested ones with ``__`` between), by a ``.env`` file in
+the working directory, or, where one is named, by the key that the predecessor used. The README's
+table is made from these docstrings by ``tagger settings``.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True, frozen=True)
+
+
+class WatchSettings(_Section):
+    """The folder producer."""
+
+    settle_s: float = Field(2.0, ge=0)
+    """A file counts as arrived when size, time and inode have been still for this many seconds."""
+    rescan_s: float = Field(60.0, gt=0)
+    """Seconds between two listings of the whole folder; file events are only hints."""
+    poll_s: float = Field(1.0, gt=0)
+    """Seconds between two listings where the file system sends no events."""
+    undecodable_after_s: float = Field(60.0, ge=0)
+    """A still file that does not decode is announced after this many seconds, so that its sender
+    gets a reason."""
+
+
+class MediaSettings(_Section):
+    """Decoding of pictures and videos."""
+
+    workers: int = Field(2, ge=1)
+    """Child processes that decode."""
+    max_pixels: int = Field(178_956_970, ge=1)
+    """Pictures and videos with more pixels a frame are refused."""
+    max_duration_s: float = Field(3 * 3600, gt=0)
+    """Videos longer than this many seconds are refused."""
+    max_side: int = Field(2048, ge=64)
+    """Frames with a longer side are scaled down to it, in pixels."""
+    time_limit_s: float = Field(1800.0, gt=0)
+    """A medium that takes longer to decode is given up, in seconds."""
+    memory_limit_mb: int = Field(4096, ge=256)
+    """Memory that one decoding child may use, in MiB."""
+    key_frame: Literal["sharpest", "start"] = "sharpest"
+    """Which frame stands for a scene: the sharpest near its middle, or its first."""
+    scene_threshold: float = Field(27.0, gt=0)
+    """ContentDetector's threshold: how much must change for a cut."""
+
+
+class VisionSettings(_Section):
+    """Detection, masks and vectors."""
+
+    profile: Literal["lite"] = "lite"
+    """Which models run: `lite` on any CPU, weights included."""
+    threads: int = Field(0, ge=0)
+    """Threads of one model; 0 takes all cores."""
+    batch_size: int = Field(8, ge=1)
+    """Most frames that a model sees at once."""
+    batch_wait_s: float = Field(0.0, ge=0)
+    """How long an idle model waits for a batch to fill, in seconds."""
+
+
+class MatchSettings(_Section):
+    """Catalog matches and duplicates. Thresholds default to the embedder's own."""
+
+    top_k: int = Field(5, ge=1, le=100)
+    """Products listed for an item."""
+    min_score: float | None = Field(None, ge=-1, le=1)
+    """Cosine from which a product is a match."""
+    duplicate_within: float | None = Field(None, ge=-1, le=1)
+    """Cosine from which two items of one category in one medium are the same."""
+    duplicate_across: float | None = Field(None, ge=-1, le=1)
+    """The same for items of different categories."""
+    duplicate_catalog: float | None = Field(None, ge=-1, le=1)
+    """Cosine from which a catalog item is flagged as a duplicate."""
+
+
+class RuntimeSettings(_Section):
+    """The stages' loops."""
+
+    concurrency: int = Field(16, ge=1)
+    """Lanes (media or frames) that one stage works on at a time."""
+    max_in_flight: int = Field(64, ge=1)
+    """Events that one stage has read and not done."""
+    max_attempts: int = Field(5, ge=1)
+    """Tries of one event before it is dead-lettered; outages cost none."""
+    partitions: int = Field(8, ge=1)
+    """Partitions of each topic; fixed when the data folder is made."""
+    grace_s: float = Field(20.0, ge=0)
+    """Seconds that a shutdown waits for work in flight."""
+    partial_after_s: float = Field(900.0, gt=0)
+    """A medium without progress for this many seconds is announced as partial."""
+
+
+class Settings(BaseSettings):
+    """The root of the tree."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="TAGGER_",
+        env_nested_delimiter="__",
+        env_file=".env",
+        extra="ignore",
+        use_attribute_docstrings=True,
+        populate_by_name=True,
+        frozen=True,
+    )
+
+    data_dir: Path = Path("tagger-data")
+    """Everything the engine keeps: event log, blobs, vectors."""
+    log_level: Literal["debug", "info", "warning", "error"] = "warning"
+    """Least severe log lines that are written to stderr."""
+    log_style: Literal["auto", "console", "json"] = "auto"
+    """`auto` writes for people on a terminal and JSON lines elsewhere."""
+    masking: bool = Field(True, validation_alias=AliasChoices("TAGGER_MASKING", "ENABLE_MASKING"))
+    """Write RGBA crops that are transparent outside the item's mask."""
+    prompt: str = Field("", validation_alias=AliasChoices("TAGGER_PROMPT", "TEXT_PROMPT"))
+    """What to look for, phrases separated by periods; empty means all that the profile knows."""
+    catalog: str = Field(
+        "fashion_products",
+        validation_alias=AliasChoices("TAGGER_CATALOG", "QDRANT_COLLECTION_NAME"),
+    )
+    """Name of the catalog that items are matched against."""
+    watch: WatchSettings = WatchSettings()
+    media: MediaSettings = MediaSettings()
+    vision: VisionSettings = VisionSettings()
+    match: MatchSettings = MatchSettings()
+    runtime: RuntimeSettings = RuntimeSettings()
