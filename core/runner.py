@@ -144,9 +144,7 @@ class StageRunner:
                 await self._wait_for_room(subscription)
                 continue
             self._balance_pauses(subscription)
-            # A paused partition is resumed by its commit, which a long poll would not see.
-            poll = 0.05 if self._paused else self._options.poll_s
-            records = await self._patiently(partial(self._fetch, subscription, room, poll))
+            records = await self._patiently(partial(self._fetch, subscription, room))
             for record in records:
                 self._accept(record)
             self._start_ready()
@@ -164,9 +162,9 @@ class StageRunner:
             self._paused = set(subscription.assignment)
             await subscription.fetch(1, 0)
 
-    async def _fetch(self, subscription: Subscription, room: int, poll: float) -> list[Record]:
+    async def _fetch(self, subscription: Subscription, room: int) -> list[Record]:
         """One fetch, given up when the stage is asked to stop."""
-        fetch = asyncio.create_task(subscription.fetch(room, poll))
+        fetch = asyncio.create_task(subscription.fetch(room, self._options.poll_s))
         stop = asyncio.create_task(self._stopping.wait())
         try:
             await asyncio.wait((fetch, stop), return_when=asyncio.FIRST_COMPLETED)
@@ -241,6 +239,8 @@ class StageRunner:
             self._in_flight -= 1
             self._room.set()
             self._start_ready()
+            if self._paused and self._subscription is not None:
+                self._balance_pauses(self._subscription)  # wakes a fetch that waits
 
     async def _deliver(self, record: Record, owned: Callable[[], bool]) -> None:
         async with self._guard.watch(record) as deaths:

@@ -99,7 +99,9 @@ class Subscription(Protocol):
 
     def pause(self, partitions: Iterable[TopicPartition]) -> None: ...
 
-    def resume(self, partitions: Iterable[TopicPartition]) -> None: ...
+    def resume(self, partitions: Iterable[TopicPartition]) -> None:
+        """Wakes a fetch that waits."""
+        ...
 
     async def commit(self, offsets: Mapping[TopicPartition, int]) -> None:
         """Says that everything before these offsets is done; durable on return.
