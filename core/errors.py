@@ -62,6 +62,10 @@ class EmbedderMismatchError(StageStopError):
     """Vectors of one embedder were about to meet a collection of another; rebuild it."""
 
 
+class CollectionMissingError(OutageError):
+    """A vector collection is not there (any more); it is waited for, since it may be rebuilt."""
+
+
 class OwnershipLostError(TaggingError):
     """The group's partitions belong to somebody else now; drop the work, they will redo it."""
 

@@ -35,7 +35,8 @@ class BlobStore(Protocol):
     """
 
     async def put(self, blobs: Sequence[Blob]) -> None:
-        """Each appears whole or not at all, and survives power loss once this returns."""
+        """Each appears whole or not at all, and survives power loss once this returns; what was
+        under its key is replaced. Raises the OSError of a file to copy from that is unreadable."""
         ...
 
     async def get(self, key: str) -> bytes:

@@ -43,7 +43,8 @@ class Hit:
 @dataclass(frozen=True, slots=True)
 class Filter:
     """Points whose payload has one of the values for every field of ``must``, and for no field of
-    ``must_not``. An empty filter is everything."""
+    ``must_not``. An empty filter is everything. ``product.id`` is the ``id`` inside ``product``;
+    a field that holds a list has all of its values."""
 
     must: Mapping[str, Sequence[str]] = field(default_factory=dict)
     must_not: Mapping[str, Sequence[str]] = field(default_factory=dict)
@@ -52,19 +53,25 @@ class Filter:
 class VectorStore(Protocol):
     """Similarity is the cosine. Writes are visible to the next search, durable on return.
 
-    Every call raises OutageError while the store cannot be reached, and EmbedderMismatchError
-    when ``embedder`` is not the collection's own.
+    Every call raises OutageError while the store cannot be reached (CollectionMissingError where
+    only the collection is not there), EmbedderMismatchError when ``embedder`` is not the
+    collection's own, and ValueError for vectors of another size or with what is no number.
     """
 
     async def create(self, spec: CollectionSpec) -> None:
-        """Makes the collection; nothing happens if it is there with the same embedder and dim."""
+        """Makes the collection. If it is there with the same embedder and dim, it only gets the
+        indexes that it lacks; with others, EmbedderMismatchError."""
         ...
 
     async def collections(self) -> dict[str, CollectionSpec]: ...
 
-    async def drop(self, collection: str) -> None: ...
+    async def drop(self, collection: str) -> None:
+        """Removes it, and the aliases that point at it; one that is not there is no error."""
+        ...
 
-    async def upsert(self, collection: str, embedder: str, points: Sequence[Point]) -> None: ...
+    async def upsert(self, collection: str, embedder: str, points: Sequence[Point]) -> None:
+        """Replaces points of the same id whole; of two in ``points``, the later one stays."""
+        ...
 
     async def annotate(self, collection: str, payloads: Mapping[str, Payload]) -> None:
         """Merges fields into the payloads of points, by id; a point that is gone stays gone."""
@@ -79,7 +86,8 @@ class VectorStore(Protocol):
         min_score: float,
         where: Filter | None = None,
     ) -> list[list[Hit]]:
-        """For each row of ``(n, dim)`` the best hits, best first, ties by id."""
+        """For each row of ``(n, dim)`` the best hits of at least ``min_score``, best first, ties by
+        id."""
         ...
 
     async def scroll(
@@ -91,7 +99,7 @@ class VectorStore(Protocol):
     async def facet(
         self, collection: str, field: str, where: Filter | None = None, limit: int = 1000
     ) -> dict[str, int]:
-        """Counts per value of an indexed payload field."""
+        """Counts per value of an indexed payload field, most first; ValueError without index."""
         ...
 
     async def count(self, collection: str, where: Filter | None = None) -> int: ...
