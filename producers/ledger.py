@@ -1,0 +1,46 @@
+"""What was announced from one place, in memory: what a look at a file is compared with."""
+
+from __future__ import annotations
+
+from core.announcements import ledger_prefix, parse_entry
+from core.intake import Intake
+from core.state.port import StateStore
+
+
+class Ledger:
+    """The marks of the newest announcements of a place, by uri.
+
+    The entries are written by the intake, because only it knows when an event is in the log; this
+    reads them all once and then follows.
+
+    Args:
+        producer: who announces, e.g. ``folder``.
+        place: the uri of the watched folder or bucket.
+    """
+
+    def __init__(self, state: StateStore, producer: str, place: str) -> None:
+        self._state = state
+        self._producer = producer
+        self._place = place
+        self._marks: dict[str, str] = {}
+
+    def __len__(self) -> int:
+        return len(self._marks)
+
+    async def load(self, intake: Intake) -> int:
+        """Says what a crash kept from being said, then reads the whole place; the number of
+        events said again."""
+        recovered = await intake.recover(self._producer, self._place)
+        prefix = ledger_prefix(self._producer, self._place)
+        for key, value in await self._state.scan(prefix):
+            entry = parse_entry(key, value)
+            self._marks[entry.upload.uri] = entry.mark
+        return recovered
+
+    def knows(self, uri: str, mark: str) -> bool:
+        """Whether this version of the uri was announced."""
+        return self._marks.get(uri) == mark
+
+    def learn(self, uri: str, mark: str) -> None:
+        """The intake has announced this version, or found that it says nothing new."""
+        self._marks[uri] = mark

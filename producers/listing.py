@@ -1,0 +1,115 @@
+"""What in a folder is ours to take: the listing, which is the truth that events only hint at."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path, PurePath
+
+from core.media.probe import kind_of
+from core.originals import FileMark
+
+_UNFINISHED = frozenset({".part", ".tmp", ".crdownload", ".filepart"})
+_THUMBNAILS = "@eaDir"
+"""Where Synology keeps its previews, beside the pictures and with their extensions."""
+
+
+@dataclass(slots=True)
+class Listing:
+    """What was found, by path. Paths hold undecodable bytes as surrogates (PEP 383).
+
+    Attributes:
+        files: of a kind that is read here.
+        ignored: of other kinds, counted by extension (lower case, with its dot, or empty).
+        unreadable: folders that could not be listed, with the reason.
+    """
+
+    files: dict[str, FileMark] = field(default_factory=dict)
+    ignored: Counter[str] = field(default_factory=Counter)
+    unreadable: dict[str, str] = field(default_factory=dict)
+
+
+def list_folder(root: str, under: str | None = None) -> Listing:
+    """Everything below ``root``, or below its sub-folder ``under``; blocks.
+
+    Symlinked folders are not entered: inside the root what they show is listed where it is, and
+    outside it is none of ours.
+
+    Raises:
+        OSError: the folder itself cannot be listed; of sub-folders it is noted.
+    """
+    listing = Listing()
+    pending = [root if under is None else under]
+    while pending:
+        folder = pending.pop()
+        try:
+            with os.scandir(folder) as entries:
+                for entry in entries:
+                    if _hidden(entry.name):
+                        continue
+                    if entry.is_dir(follow_symlinks=False):
+                        pending.append(entry.path)
+                    else:
+                        _add(listing, root, entry.path)
+        except FileNotFoundError:
+            if folder == root:
+                raise
+        except OSError as error:
+            if folder == root:
+                raise
+            listing.unreadable[folder] = error.strerror or str(error)
+    return listing
+
+
+def look(root: str, paths: Iterable[str]) -> Listing:
+    """The same for single paths that were named by a hint; a folder is listed whole."""
+    listing = Listing()
+    for path in paths:
+        if any(_hidden(part) for part in PurePath(os.path.relpath(path, root)).parts):
+            continue
+        if Path(path).is_dir() and not Path(path).is_symlink():
+            below = list_folder(root, path)
+            listing.files |= below.files
+            listing.ignored += below.ignored
+            listing.unreadable |= below.unreadable
+        else:
+            _add(listing, root, path)
+    return listing
+
+
+def marks_of(root: str, paths: Iterable[str]) -> Iterator[tuple[str, FileMark | None]]:
+    """How files look now; None for one that is gone or not ours (any more)."""
+    for path in paths:
+        yield path, _mark(root, path)
+
+
+def _add(listing: Listing, root: str, path: str) -> None:
+    suffix = PurePath(path).suffix.lower()
+    if suffix in _UNFINISHED:
+        return
+    mark = _mark(root, path)
+    if mark is None:
+        return
+    if kind_of(PurePath(path).name) is None:
+        listing.ignored[suffix] += 1
+    else:
+        listing.files[path] = mark
+
+
+def _mark(root: str, path: str) -> FileMark | None:
+    try:
+        status = os.lstat(path)
+        if stat.S_ISLNK(status.st_mode):
+            if not Path(os.path.realpath(path)).is_relative_to(root):
+                return None
+            status = Path(path).stat()
+    except OSError:
+        return None
+    return FileMark.of(status) if stat.S_ISREG(status.st_mode) else None
+
+
+def _hidden(name: str) -> bool:
+    return name.startswith(".") or name == _THUMBNAILS

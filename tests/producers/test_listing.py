@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from producers.listing import list_folder, look, marks_of
+from tests.producers.engine import photo
+
+
+def write(path: Path, text: str = "x") -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(photo(text))
+    return path
+
+
+def found(folder: Path) -> set[str]:
+    return {os.path.relpath(path, folder) for path in list_folder(str(folder)).files}
+
+
+def test_pictures_and_videos_of_nested_folders_are_listed(folder: Path) -> None:
+    for name in ("a.jpg", "B.JPEG", "deep/er/c.png", "d.webp", "e.heic", "f.mp4", "g.MOV", "h.mkv"):
+        write(folder / name)
+
+    assert found(folder) == {
+        *("a.jpg", "B.JPEG", "deep/er/c.png", "d.webp", "e.heic", "f.mp4", "g.MOV", "h.mkv")
+    }
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(".hidden.jpg", ".folder/a.jpg", "._a.jpg", "@eaDir/a.jpg", "sub/@eaDir/a.jpg/b.jpg"),
+        *("a.jpg.part", "a.tmp", "a.mp4.crdownload", "a.jpg.FILEPART"),
+    ],
+)
+def test_hidden_and_unfinished_files_are_neither_listed_nor_counted(
+    folder: Path, name: str
+) -> None:
+    write(folder / name)
+
+    listing = list_folder(str(folder))
+
+    assert listing.files == {}
+    assert not listing.ignored
+    assert look(str(folder), [str(folder / name)]).files == {}
+
+
+def test_other_kinds_are_counted_by_extension(folder: Path) -> None:
+    for name in ("a.txt", "b.TXT", "sub/c.pdf", "README"):
+        write(folder / name)
+
+    assert dict(list_folder(str(folder)).ignored) == {".txt": 2, ".pdf": 1, "": 1}
+
+
+def test_a_link_within_the_folder_is_a_place_of_its_own(folder: Path) -> None:
+    write(folder / "a.jpg")
+    (folder / "link.jpg").symlink_to("a.jpg")
+
+    assert found(folder) == {"a.jpg", "link.jpg"}
+
+
+def test_links_that_leave_the_folder_dangle_or_loop_are_ignored(
+    folder: Path, tmp_path: Path
+) -> None:
+    outside = write(tmp_path / "outside" / "a.jpg")
+    (folder / "out.jpg").symlink_to(outside)
+    (folder / "out").symlink_to(outside.parent)
+    (folder / "gone.jpg").symlink_to("nowhere.jpg")
+    (folder / "self.jpg").symlink_to("self.jpg")
+    (folder / "loop").symlink_to(folder)
+
+    assert found(folder) == set()
+    assert look(str(folder), [str(folder / "out"), str(folder / "out.jpg")]).files == {}
+
+
+def test_pipes_and_folders_with_a_pictures_name_are_no_pictures(folder: Path) -> None:
+    os.mkfifo(folder / "pipe.jpg")
+    (folder / "album.jpg").mkdir()
+
+    assert found(folder) == set()
+
+
+def test_a_hint_at_a_folder_lists_it_whole(folder: Path) -> None:
+    write(folder / "album" / "deep" / "a.jpg")
+    write(folder / "album" / "b.txt")
+
+    listing = look(str(folder), [str(folder / "album"), str(folder / "gone.jpg"), str(folder)])
+
+    assert set(listing.files) == {str(folder / "album" / "deep" / "a.jpg")}
+
+
+def test_odd_names_are_listed_as_they_are(folder: Path) -> None:
+    names = [b"\xff\xfe.jpg", "été 日本.jpg".encode(), b"two\nlines.jpg", b"100%#?.jpg"]
+    for name in names:
+        Path(os.fsdecode(os.path.join(os.fsencode(folder), name))).write_bytes(photo("x"))
+
+    assert {os.path.basename(os.fsencode(p)) for p in list_folder(str(folder)).files} == set(names)
+
+
+def test_a_missing_folder_is_an_error_and_not_an_empty_listing(folder: Path) -> None:
+    folder.rmdir()
+
+    with pytest.raises(FileNotFoundError):
+        list_folder(str(folder))
+
+
+def test_a_look_at_a_file_that_is_gone_gives_none(folder: Path) -> None:
+    path = write(folder / "a.jpg")
+
+    marks = dict(marks_of(str(folder), [str(path), str(folder / "gone.jpg")]))
+
+    assert marks[str(path)] is not None
+    assert marks[str(folder / "gone.jpg")] is None
