@@ -1,0 +1,62 @@
+"""Decode media: what the rest of the engine calls."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from core.media.children import DecoderPool
+from core.media.decoded import Decoded
+from core.media.jobs import ExtractFrames, ProbeMedium, WarmUp
+from core.media.options import DecodeOptions
+from core.media.probe import Kind, Probe
+
+
+class Decoder:
+    """Turns pictures and videos into frames, in the pool's child processes."""
+
+    def __init__(self, pool: DecoderPool, options: DecodeOptions) -> None:
+        self._pool = pool
+        self._options = options
+
+    @property
+    def version(self) -> str:
+        """Changes when the same bytes would give other frames."""
+        return self._options.version
+
+    async def frames(self, path: Path, kind: Kind, folder: Path) -> Decoded:
+        """Write the medium's key frames into an existing folder, as JPEG, and list them.
+
+        The same bytes and options give the same frames. On any error the folder may hold files
+        of no meaning.
+
+        Raises:
+            UndecodableError: not a picture or video that is read here, or a damaged one.
+            LimitExceededError: larger or longer than the options allow.
+            DecoderDiedError: its child crashed, ran out of memory or out of time.
+            OutageError: the disk is full or fails, or no child can be started.
+            OSError: the file cannot be opened.
+        """
+        job = ExtractFrames(_fixed(path), kind, _fixed(folder), self._options)
+        return await self._pool.run(job, time_limit_s=self._limit(kind))
+
+    async def probe(self, path: Path, kind: Kind) -> Probe:
+        """Whether the medium decodes; raises as :meth:`frames` does where it does not.
+
+        A picture is decoded whole but coarsely, of a video the first frame.
+        """
+        job = ProbeMedium(_fixed(path), kind, self._options)
+        return await self._pool.run(job, time_limit_s=self._options.picture_time_limit_s)
+
+    async def warm_up(self) -> None:
+        """Start a child and have it ready for pictures."""
+        await self._pool.run(WarmUp())
+
+    def _limit(self, kind: Kind) -> float:
+        if kind == "picture":
+            return self._options.picture_time_limit_s
+        return self._options.video_time_limit_s
+
+
+def _fixed(path: Path) -> Path:
+    """A child keeps the working directory it was started in; ours may have changed since."""
+    return path.absolute()
