@@ -50,7 +50,7 @@ _WORDS: Final[dict[str, str]] = {
 }
 
 _EVERYTHING: Final = frozenset(
-    "clothing clothes garment apparel outfit fashion wear item attire".split()
+    {"clothing", "clothe", "garment", "apparel", "outfit", "fashion", "wear", "item", "attire"}
 )
 
 
