@@ -1,0 +1,1 @@
+"""How the lite weights are made; needs the extra ``train``."""

@@ -1,0 +1,199 @@
+"""Quality in figures, over the code that serves; needs no torch.
+
+Shares are 0 to 1. Truth for masks of photos is GrabCut's own border cut, for composites and
+drawings it is exact.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from core.vision.lite.dense import iou
+from core.vision.lite.detector import LiteDetector
+from core.vision.lite.network import LiteNetwork
+from core.vision.lite.segmenter import LiteSegmenter
+from core.vision.lite.train.composites import Scene
+from core.vision.lite.train.masks import plausible
+from core.vision.lite.train.photos import Album
+from core.vision.lite.vocabulary import CATEGORIES, CATEGORY_OF, LABELS
+from core.vision.port import Image, Instance, Mask, Vectors
+
+Figures = dict[str, float]
+Targets = npt.NDArray[np.int64]
+
+_CATEGORY = np.array([CATEGORIES.index(CATEGORY_OF[label]) for label in LABELS])
+_HIT = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """Photos with masks and label indices."""
+
+    images: Sequence[Image]
+    masks: Sequence[Mask]
+    targets: Targets
+
+    @staticmethod
+    def of(album: Album, masks: Sequence[Mask], picks: Sequence[int]) -> Sample:
+        """The picked photos whose label is one of the vocabulary's."""
+        known = [i for i in picks if album.photos[i].label in LABELS]
+        return Sample(
+            [album.images[i] for i in known],
+            [masks[i] for i in known],
+            np.array([LABELS.index(album.photos[i].label) for i in known]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A sample through the crop heads, whole and masked."""
+
+    whole: Vectors
+    masked: Vectors
+    whole_chances: npt.NDArray[np.float32]
+    masked_chances: npt.NDArray[np.float32]
+    targets: Targets
+
+
+def see(network: LiteNetwork, sample: Sample) -> Seen:
+    """Embed and classify both views of every photo."""
+    whole, whole_chances = network.crop_heads([(image, None) for image in sample.images])
+    masked, masked_chances = network.crop_heads(list(zip(sample.images, sample.masks, strict=True)))
+    return Seen(whole, masked, whole_chances, masked_chances, sample.targets)
+
+
+def classification(seen: Seen) -> Figures:
+    """Share of photos named right: ten labels, and six categories."""
+    membership = _CATEGORY[:, None] == np.arange(len(CATEGORIES))
+    figures: Figures = {}
+    for view, chances in (("whole", seen.whole_chances), ("masked", seen.masked_chances)):
+        right = chances.argmax(1) == seen.targets
+        right_category = (chances @ membership).argmax(1) == _CATEGORY[seen.targets]
+        figures[f"accuracy_10_{view}"] = float(right.mean())
+        figures[f"accuracy_6_{view}"] = float(right_category.mean())
+    return figures
+
+
+def retrieval(queries: Seen, gallery: Seen) -> Figures:
+    """Share of queries whose nearest gallery photo has the same label, and category."""
+    figures: Figures = {}
+    for view in ("whole", "masked"):
+        similar = getattr(queries, view) @ getattr(gallery, view).T
+        nearest = gallery.targets[similar.argmax(1)]
+        figures[f"p1_10_{view}"] = float((nearest == queries.targets).mean())
+        same = _CATEGORY[nearest] == _CATEGORY[queries.targets]
+        figures[f"p1_6_{view}"] = float(same.mean())
+    return figures
+
+
+@dataclass(frozen=True, slots=True)
+class Finder:
+    """Detector and segmenter as one function from a picture to its items."""
+
+    detector: LiteDetector
+    segmenter: LiteSegmenter
+
+    def __call__(self, image: Image) -> list[Instance]:
+        detections = self.detector.detect([image], [""])
+        return self.segmenter.segment([image], detections)[0]
+
+    def coarse(self, image: Image) -> list[Instance]:
+        """The detector alone, its hints as masks."""
+        return [
+            Instance(d.label, d.category, d.score, d.box, d.hint > 0.5)
+            for d in self.detector.detect([image], [""])[0]
+            if d.hint is not None
+        ]
+
+
+def _mask_iou(a: Mask, b: Mask) -> float:
+    return float((a & b).sum() / max(1, (a | b).sum()))
+
+
+def singles(find: Callable[[Image], list[Instance]], sample: Sample) -> Figures:
+    """Photos of one garment: exactly one found, its category, its mask."""
+    counts: list[int] = []
+    right: list[bool] = []
+    overlaps: list[float] = []
+    for image, mask, target in zip(sample.images, sample.masks, sample.targets, strict=True):
+        if not plausible(mask):
+            continue
+        items = find(image)
+        counts.append(len(items))
+        largest = max(items, key=lambda item: int(item.mask.sum()), default=None)
+        right.append(largest is not None and largest.category == CATEGORIES[_CATEGORY[target]])
+        if largest is not None:
+            overlaps.append(_mask_iou(largest.mask, mask))
+    return {
+        "single_photos": float(len(counts)),
+        "single_exactly_one": float(np.mean(np.array(counts) == 1)),
+        "single_category": float(np.mean(right)),
+        "single_mask_iou": float(np.mean(overlaps)),
+    }
+
+
+def scenes(find: Callable[[Image], list[Instance]], given: Sequence[Scene], name: str) -> Figures:
+    """Recall and precision at box IoU 0.5, and the quality of what was matched.
+
+    A found item answers at most one garment, the one it overlaps most.
+    """
+    recalled: list[bool] = []
+    boxes: list[float] = []
+    masks: list[float] = []
+    named: list[bool] = []
+    false = 0
+    for scene in given:
+        items = find(scene.image)
+        told = np.array([item.box for item in items], np.float64).reshape(-1, 4)
+        overlap = iou(scene.boxes[:, None].astype(np.float64), told[None])
+        used: set[int] = set()
+        for k in np.argsort(-overlap.max(1, initial=0.0), kind="stable"):
+            free = [j for j in range(len(items)) if j not in used]
+            best = max(free, key=lambda j: float(overlap[k, j]), default=None)
+            value = float(overlap[k, best]) if best is not None else 0.0
+            recalled.append(value >= _HIT)
+            boxes.append(value)
+            if best is not None and value >= _HIT:
+                used.add(best)
+                masks.append(_mask_iou(items[best].mask, scene.owner == k + 1))
+                named.append(items[best].category == CATEGORIES[scene.categories[k]])
+        false += len(items) - len(used)
+    hits = sum(recalled)
+    return {
+        f"{name}_recall": hits / max(1, len(recalled)),
+        f"{name}_precision": hits / max(1, hits + false),
+        f"{name}_box_iou": float(np.mean(boxes)),
+        f"{name}_mask_iou": float(np.mean(masks)) if masks else 0.0,
+        f"{name}_category": float(np.mean(named)) if named else 0.0,
+    }
+
+
+def false_items(find: Callable[[Image], list[Instance]], pictures: Sequence[Image]) -> float:
+    """Items found a picture, where there are none."""
+    return float(np.mean([len(find(picture)) for picture in pictures]))
+
+
+def speed(network: LiteNetwork, find: Finder, photos: Sequence[Image]) -> Figures:
+    """Median milliseconds: one detector pass, one crop, one photo found and cut out."""
+
+    def median(work: Callable[[], object], rounds: int) -> float:
+        work()
+        times: list[float] = []
+        for _ in range(rounds):
+            start = time.perf_counter()
+            work()
+            times.append((time.perf_counter() - start) * 1e3)
+        return float(np.median(times))
+
+    square = np.zeros((1, 3, 320, 320), np.float32)
+    crop = np.zeros((224, 224, 3), np.uint8)
+    return {
+        "ms_detector_pass": median(lambda: network.detector_maps(square), 20),
+        "ms_crop": median(lambda: network.crop_heads([(crop, None)]), 30),
+        "ms_photo": float(np.median([median(lambda p=p: find(p), 1) for p in photos[:10]])),  # type: ignore[misc]
+    }
