@@ -18,9 +18,9 @@ from core.vision.lite.anatomy import Cover, expectation
 from core.vision.lite.outfit import Covers, Leanings
 from core.vision.lite.palette import Palette, likeness, palette
 from core.vision.lite.partition import partition
-from core.vision.lite.pose import Body, Floats, Joint, PoseModels
+from core.vision.lite.pose import Body, Floats, PoseModels
 from core.vision.lite.seams import CropHeads, Part, PersonGarment
-from core.vision.lite.skin import learn, to_lab
+from core.vision.lite.skin import bareness, learn, to_lab
 from core.vision.lite.views import resize
 from core.vision.lite.vocabulary import CATEGORY_OF
 from core.vision.port import Box, Image, Mask
@@ -29,6 +29,8 @@ _WORK_SIDE = 384  # longer side of the work view, pixels
 _MARGIN = 0.12  # around the body, of its longer side
 _LEAST_TORSO = 0.10  # of the longer side of the image: smaller people are not told apart
 _LEAST_FILLED = 0.8  # of the trunk between shoulders and hips must lie in the silhouette
+_BEYOND_DOUBT = 0.9  # of detections; clothes without a person stayed below 0.81
+_LIKE_SKIN = 0.3  # share of the trunk, or of the ground, that makes skin no proof
 _LEAST_PIECE = {Cover.TOP: 0.06, Cover.BOTTOM: 0.06, Cover.SHOES: 0.008}  # torso lengths squared
 _LEAST_BLOB = 0.06  # of a piece's largest blob
 _LEAST_FIT = 0.2  # mean expectation of a piece in one of its blobs
@@ -72,7 +74,10 @@ class BlazePoseFinder:
 
     def find(self, image: Image, heads: CropHeads) -> list[PersonGarment]:
         """The garments of all people in ``image``, ``(h, w, 3) uint8`` RGB; often none."""
-        bodies = [b for b in self._poses.find(image) if _is_somebody(b, image)]
+        bodies = [body for body in self._poses.find(image) if _is_somebody(body, image)]
+        if not bodies:
+            guess = self._poses.guess(image)
+            bodies = [guess] if guess and _is_somebody(guess, image) else []
         garments: list[PersonGarment] = []
         for body in bodies:
             others = [other.mask for other in bodies if other is not body]
@@ -81,16 +86,22 @@ class BlazePoseFinder:
 
 
 def _is_somebody(body: Body, image: Image) -> bool:
-    """Whether a body is a person near enough: no print on a shirt, no shirt lying like one."""
+    """Whether a body is a person near enough: no print on a shirt, no shirt lying like one.
+
+    Clothes laid out like a person have a person's pose; what they don't have is skin. A detection
+    beyond doubt needs none to show (a picture may have no colours), a guess needs it all the more.
+    """
     if body.torso < _LEAST_TORSO * max(image.shape[:2]):
         return False
-    corners = body.points[
-        [Joint.LEFT_SHOULDER, Joint.RIGHT_SHOULDER, Joint.RIGHT_HIP, Joint.LEFT_HIP]
-    ]
-    trunk = np.zeros(image.shape[:2], np.uint8)
-    cv2.fillConvexPoly(trunk, cv2.convexHull(corners.astype(np.int32)), 1)
-    area = int(np.count_nonzero(trunk))
-    return area > 0 and float(body.mask[trunk > 0].mean()) >= _LEAST_FILLED
+    trunk = body.trunk()
+    if not trunk.any() or float(body.mask[trunk].mean()) < _LEAST_FILLED:
+        return False
+    if body.detection >= _BEYOND_DOUBT:
+        return True
+    bare = bareness(to_lab(image), body)
+    if not body.detection:
+        return bare.limbs >= 2 and max(bare.trunk, bare.ground) < _LIKE_SKIN
+    return (bare.face > 0.5 or bare.limbs >= 2) and bare.trunk < 2 * _LIKE_SKIN
 
 
 def _dress_up(

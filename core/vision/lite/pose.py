@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime as ort
 
-from core.vision.port import Image
+from core.vision.port import Image, Mask
 
 Floats = npt.NDArray[np.float32]
 
@@ -64,6 +64,9 @@ class Joint(IntEnum):
     RIGHT_TOE = 32
 
 
+_TORSO = [Joint.LEFT_SHOULDER, Joint.RIGHT_SHOULDER, Joint.RIGHT_HIP, Joint.LEFT_HIP]
+
+
 @dataclass(frozen=True, slots=True)
 class Body:
     """One person.
@@ -72,13 +75,15 @@ class Body:
         points: ``(33, 2) float32`` xy pixels of the landmarks, also guessed ones outside the image.
         visibility: ``(33,) float32`` 0 to 1, how surely a landmark is in the picture and unhidden.
         mask: ``(h, w) float32`` probability that a pixel belongs to the person.
-        presence: 0 to 1, how surely there is a person at all.
+        presence: 0 to 1, how surely the landmark network sees a person.
+        detection: 0 to 1, how surely the detector does; 0 where it was not asked.
     """
 
     points: Floats
     visibility: Floats
     mask: Floats
     presence: float
+    detection: float
 
     def point(self, *joints: Joint) -> Floats:
         """``(2,) float32`` mean position of ``joints``."""
@@ -88,6 +93,26 @@ class Body:
     def sees(self, *joints: Joint, least: float = 0.5) -> bool:
         """Whether all ``joints`` are likely visible."""
         return bool(self.visibility[list(joints)].min() >= least)
+
+    def trunk(self) -> Mask:
+        """``(h, w) bool`` the quadrangle between shoulders and hips."""
+        area = np.zeros(self.mask.shape, np.uint8)
+        cv2.fillConvexPoly(area, cv2.convexHull(self.points[_TORSO].astype(np.int32)), 1)
+        inside: Mask = area > 0
+        return inside
+
+    def along(self, start: Joint, end: Joint, thickness: float) -> Mask:
+        """``(h, w) bool`` a stroke from one landmark to another.
+
+        Args:
+            start, end: the landmarks.
+            thickness: of the stroke, in torso lengths.
+        """
+        area = np.zeros(self.mask.shape, np.uint8)
+        (x0, y0), (x1, y1) = self.points[[start, end]].astype(int).tolist()
+        cv2.line(area, (x0, y0), (x1, y1), 1, max(1, int(thickness * self.torso)))
+        inside: Mask = area > 0
+        return inside
 
     @property
     def torso(self) -> float:
@@ -103,7 +128,7 @@ class _Circle:
 
     centre: Floats
     rim: Floats
-    score: float = 1.0
+    score: float
 
     @property
     def side(self) -> float:
@@ -162,6 +187,27 @@ class PoseModels:
                 kept.append(body)
         return sorted(kept, key=lambda body: body.presence, reverse=True)
 
+    def guess(self, image: Image) -> Body | None:
+        """The one person that a picture cropped below the face may show, or None.
+
+        The detector looks for faces first and misses such people; the landmark network does not
+        need one. It is tried on two circles around the middle of the picture, and believed only
+        where both lead to the same torso. That alone is not proof: a coat on a hanger has a torso.
+        """
+        height, width = image.shape[:2]
+        bodies = []
+        for hips, reach in ((0.3, 0.7), (0.1, 0.8)):
+            centre = np.array([width / 2, hips * height], np.float32)
+            rim = centre - np.array([0, reach * height], np.float32)
+            body = self._body(image, _Circle(centre, rim, 0.0))
+            if body is None:
+                return None
+            bodies.append(body)
+        corners = [body.points[_TORSO] for body in bodies]
+        gap = float(np.linalg.norm(corners[0] - corners[1], axis=1).max())
+        agreed = gap < 0.3 * max(body.torso for body in bodies)
+        return max(bodies, key=lambda body: body.presence) if agreed else None
+
     def _circles(self, image: Image) -> Iterator[_Circle]:
         """Detections, the best first, without those that overlap a better one."""
         view, scale, left, top = _letterbox(image, _DETECTOR_SIDE)
@@ -186,7 +232,9 @@ class PoseModels:
         first = self._read(image, circle)
         if first.presence < _MIN_DETECTION:
             return None
-        better = _Circle(first.points[_ALIGNMENT_CENTRE], first.points[_ALIGNMENT_RIM])
+        better = _Circle(
+            first.points[_ALIGNMENT_CENTRE], first.points[_ALIGNMENT_RIM], circle.score
+        )
         body = first
         if 0.5 < better.side / circle.side < 2:
             second = self._read(image, better)
@@ -213,13 +261,13 @@ class PoseModels:
             visibility=_sigmoid(rows[:, 3:5]).min(axis=1),
             mask=silhouette.astype(np.float32),
             presence=float(presence[0, 0]),
+            detection=circle.score,
         )
 
 
 def _same_person(one: Body, other: Body) -> bool:
     """Whether two readings show one person: torsos near each other, or one mask in the other."""
-    torso = [Joint.LEFT_SHOULDER, Joint.RIGHT_SHOULDER, Joint.LEFT_HIP, Joint.RIGHT_HIP]
-    gap = float(np.linalg.norm(one.point(*torso) - other.point(*torso)))
+    gap = float(np.linalg.norm(one.point(*_TORSO) - other.point(*_TORSO)))
     if gap < 0.6 * max(one.torso, other.torso):
         return True
     mine, theirs = one.mask > 0.5, other.mask > 0.5

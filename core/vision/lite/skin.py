@@ -26,6 +26,22 @@ _TOLERANCE = 1.6  # light varies more over a body than over the places skin is l
 _ANYONE = (np.array([60.0, 52.0, 3.2], np.float32), np.array([25.0, 10.0, 0.4], np.float32))
 
 
+_MOUTH = (Joint.MOUTH_LEFT, Joint.MOUTH_RIGHT)
+_HANDS = (
+    (Joint.LEFT_WRIST, Joint.LEFT_INDEX),
+    (Joint.RIGHT_WRIST, Joint.RIGHT_INDEX),
+)
+_LIMBS = (
+    *_HANDS,
+    (Joint.LEFT_SHOULDER, Joint.LEFT_ELBOW),
+    (Joint.RIGHT_SHOULDER, Joint.RIGHT_ELBOW),
+    (Joint.LEFT_ELBOW, Joint.LEFT_WRIST),
+    (Joint.RIGHT_ELBOW, Joint.RIGHT_WRIST),
+    (Joint.LEFT_KNEE, Joint.LEFT_ANKLE),
+    (Joint.RIGHT_KNEE, Joint.RIGHT_ANKLE),
+)
+
+
 @dataclass(frozen=True, slots=True)
 class SkinModel:
     """A Gaussian over lightness, hue and the logarithm of chroma.
@@ -58,6 +74,23 @@ def _shade_hue_chroma(lab: Floats) -> Floats:
     return np.stack([lab[..., 0], hue, chroma], axis=-1).astype(np.float32)
 
 
+@dataclass(frozen=True, slots=True)
+class Bareness:
+    """Where a body looks like skin.
+
+    Attributes:
+        face: share of the middle of the face, 0 to 1.
+        limbs: how many arms, hands and lower legs do for the most part.
+        trunk: share of the trunk; beige cloth looks like skin.
+        ground: share of what surrounds the silhouette; so do wooden floors.
+    """
+
+    face: float
+    limbs: int
+    trunk: float
+    ground: float
+
+
 def to_lab(image: Image) -> Floats:
     """``(h, w, 3) uint8`` RGB to CIELAB, float32, L* 0 to 100."""
     return np.asarray(cv2.cvtColor(image.astype(np.float32) / 255, cv2.COLOR_RGB2LAB), np.float32)
@@ -76,11 +109,29 @@ def plausible(lab: Floats) -> Mask:
 def learn(lab: Floats, body: Body) -> SkinModel:
     """The skin of ``body`` in a picture ``(h, w, 3) float32`` CIELAB; anyone's if none shows."""
     own = (body.mask > 0.5) & plausible(lab)
-    face, limbs = (_shade_hue_chroma(lab[site & own]) for site in _sites(body, lab.shape[:2]))
+    face, limbs = (_shade_hue_chroma(lab[site & own]) for site in _sites(body))
     if len(face) >= _LEAST_PIXELS:
         first = _fit(face)
         return _fit(np.concatenate([face, limbs[first.near(limbs)]]))
     return _fit(limbs) if len(limbs) >= _LEAST_PIXELS else SkinModel(*_ANYONE, pixels=0)
+
+
+def bareness(lab: Floats, body: Body) -> Bareness:
+    """How much of ``body`` looks like skin, in a picture ``(h, w, 3) float32`` CIELAB."""
+    skin, inside = plausible(lab), body.mask > 0.5
+    side = max(3, int(0.3 * body.torso)) | 1
+    ground = (cv2.dilate(body.mask, np.ones((side, side), np.uint8)) > 0.5) & (body.mask < 0.2)
+    limbs = (body.along(start, end, 0.08) for start, end in _LIMBS)
+    return Bareness(
+        face=_share(skin & inside, _sites(body)[0]),
+        limbs=sum(_share(skin & inside, limb) > 0.6 for limb in limbs),
+        trunk=_share(skin, body.trunk()),
+        ground=_share(skin, ground),
+    )
+
+
+def _share(part: Mask, whole: Mask) -> float:
+    return float((part & whole).sum()) / max(1.0, float(whole.sum()))
 
 
 def _fit(colours: Floats) -> SkinModel:
@@ -95,26 +146,17 @@ def _fit(colours: Floats) -> SkinModel:
     return model
 
 
-def _sites(body: Body, shape: tuple[int, ...]) -> tuple[Mask, Mask]:
-    """Where skin most likely shows: the middle of the face; neck, hands and forearms."""
-    face, limbs = np.zeros(shape, np.uint8), np.zeros(shape, np.uint8)
-    outline = body.points[[Joint.LEFT_EYE, Joint.RIGHT_EYE, Joint.MOUTH_RIGHT, Joint.MOUTH_LEFT]]
+def _sites(body: Body) -> tuple[Mask, Mask]:
+    """Where skin most likely shows: the middle of the face; hands and neck."""
+    face, neck = np.zeros(body.mask.shape, np.uint8), np.zeros(body.mask.shape, np.uint8)
     if body.sees(Joint.NOSE):
+        outline = body.points[[Joint.LEFT_EYE, Joint.RIGHT_EYE, *_MOUTH]]
         cv2.fillConvexPoly(face, cv2.convexHull(outline.astype(np.int32)), 1)
-    thickness = max(1, int(0.07 * body.torso))
-    mouth = body.point(Joint.MOUTH_LEFT, Joint.MOUTH_RIGHT)
-    collar = body.point(Joint.LEFT_SHOULDER, Joint.RIGHT_SHOULDER)
-    lines = [(mouth + 0.3 * (collar - mouth), mouth + 0.8 * (collar - mouth))]
-    for wrist, index in (
-        (Joint.LEFT_WRIST, Joint.LEFT_INDEX),
-        (Joint.RIGHT_WRIST, Joint.RIGHT_INDEX),
-    ):
+    chin, collar = body.point(*_MOUTH), body.point(Joint.LEFT_SHOULDER, Joint.RIGHT_SHOULDER)
+    ends = [(chin + share * (collar - chin)).astype(int).tolist() for share in (0.3, 0.8)]
+    cv2.line(neck, ends[0], ends[1], 1, max(1, int(0.07 * body.torso)))
+    limbs = neck > 0
+    for wrist, index in _HANDS:
         if body.sees(wrist):
-            lines.append((body.points[wrist], body.points[index]))
-    for start, end in lines:
-        cv2.line(limbs, _pixel(start), _pixel(end), 1, thickness)
-    return face > 0, limbs > 0
-
-
-def _pixel(point: Floats) -> tuple[int, int]:
-    return int(point[0]), int(point[1])
+            limbs |= body.along(wrist, index, 0.07)
+    return face > 0, limbs
