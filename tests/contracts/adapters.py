@@ -1,0 +1,83 @@
+"""The adapters that every contract runs against; a new one is one more entry here."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.log.database import SqliteDatabase
+from core.log.port import EventLog
+from core.log.sqlite import SqliteEventLog
+from core.state.port import StateStore
+from core.state.sqlite import SqliteStateStore
+from tests.memory_broker import Broker, Chaos
+from tests.memory_log import MemoryEventLog
+
+OpenLog = Callable[[], Awaitable[EventLog]]
+OpenState = Callable[[], Awaitable[StateStore]]
+
+
+@dataclass(frozen=True)
+class LogAdapter:
+    """How a contract test gets at an event log.
+
+    Attributes:
+        at: gives, for an empty folder of the test, what opens one and the same log each time.
+        shares: a group has many members that share the partitions; else a second is refused.
+        cleans: ``maintain`` applies retention and compaction, at once.
+        address: what another process opens the same log by, with ``open_address``; None if it
+            lives in this process only.
+    """
+
+    name: str
+    at: Callable[[Path], OpenLog]
+    shares: bool
+    cleans: bool
+    address: Callable[[Path], str] | None = None
+
+
+@dataclass(frozen=True)
+class StateAdapter:
+    """``at`` gives, for an empty folder, what opens one and the same store each time."""
+
+    name: str
+    at: Callable[[Path], OpenState]
+
+
+def _sqlite_log(folder: Path) -> OpenLog:
+    async def open_log() -> EventLog:
+        return SqliteEventLog(SqliteDatabase(folder / "engine.db"))
+
+    return open_log
+
+
+def _memory_log(folder: Path) -> OpenLog:
+    broker = Broker(seed=len(folder.name), chaos=Chaos(rebalance=0.1))
+
+    async def open_log() -> EventLog:
+        return MemoryEventLog(broker=broker)
+
+    return open_log
+
+
+def _sqlite_state(folder: Path) -> OpenState:
+    async def open_state() -> StateStore:
+        return SqliteStateStore(SqliteDatabase(folder / "engine.db"))
+
+    return open_state
+
+
+LOGS = [
+    LogAdapter("sqlite", _sqlite_log, shares=False, cleans=True, address="sqlite:{}".format),
+    LogAdapter("memory", _memory_log, shares=True, cleans=True),
+]
+STATES = [StateAdapter("sqlite", _sqlite_state)]
+
+
+async def open_address(address: str) -> EventLog:
+    """The log that another process told us of."""
+    kind, _, place = address.partition(":")
+    if kind == "sqlite":
+        return await _sqlite_log(Path(place))()
+    raise ValueError(address)
