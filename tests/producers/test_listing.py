@@ -94,9 +94,9 @@ def test_a_hint_at_a_folder_lists_it_whole(folder: Path) -> None:
 def test_odd_names_are_listed_as_they_are(folder: Path) -> None:
     names = [b"\xff\xfe.jpg", "été 日本.jpg".encode(), b"two\nlines.jpg", b"100%#?.jpg"]
     for name in names:
-        Path(os.fsdecode(os.path.join(os.fsencode(folder), name))).write_bytes(photo("x"))
+        (folder / os.fsdecode(name)).write_bytes(photo("x"))
 
-    assert {os.path.basename(os.fsencode(p)) for p in list_folder(str(folder)).files} == set(names)
+    assert {os.fsencode(Path(p).name) for p in list_folder(str(folder)).files} == set(names)
 
 
 def test_a_missing_folder_is_an_error_and_not_an_empty_listing(folder: Path) -> None:

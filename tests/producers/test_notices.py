@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ async def test_the_self_test_passes_where_events_come_and_leaves_nothing(folder:
     await eventually(lambda: paths >= {str(folder / "a.jpg"), str(folder / "sub")})
     await watch.stop()
 
-    assert sorted(path.name for path in folder.iterdir()) == ["a.jpg", "sub"]
+    assert sorted(os.listdir(folder)) == ["a.jpg", "sub"]
     assert not any("probe" in path for path in paths)
 
 
@@ -47,7 +48,7 @@ async def test_a_file_system_without_events_is_found_out(
     await watch.stop()
 
     assert reason == "no file events come from this file system"
-    assert list(folder.iterdir()) == []
+    assert os.listdir(folder) == []
 
 
 async def test_a_remote_file_system_is_not_trusted_though_its_self_test_would_pass(
