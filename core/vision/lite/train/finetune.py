@@ -16,9 +16,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from core.vision.lite.train.augment import Viewer
-from core.vision.lite.train.early import EarlyStages
+from core.vision.lite.train.frozen import Frozen
 from core.vision.lite.train.model import CropModel
-from core.vision.lite.views import crop_view, normalised
+from core.vision.lite.views import CROP_SIDE, crop_view, normalised
 from core.vision.port import Image, Mask
 
 _BATCH = 32
@@ -105,10 +105,10 @@ def finetune(
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimiser, list(_RATES), total_steps=steps, pct_start=0.15
     )
-    early = EarlyStages(model)
+    early = Frozen(model, lambda x: (model.early(x),), CROP_SIDE)
     losses: list[tuple[float, float]] = []
     for step, (views, admitted) in enumerate(_batches(lesson, viewer, seed, epochs), 1):
-        features = model.late(early(views).to(memory_format=_MEMORY))
+        features = model.late(early(views)[0].to(memory_format=_MEMORY))
         logits = model.classify(functional.dropout(features, 0.2))
         class_loss = _class_loss(logits, torch.from_numpy(admitted))
         pair_loss = _pair_loss(model.embed(features))
