@@ -34,6 +34,11 @@ class Publisher:
         # A cancelled caller must not cancel the write that its neighbours share.
         await asyncio.shield(future)
 
+    async def flushed(self) -> None:
+        """Returns when nothing is on its way any more."""
+        while self._writer is not None:
+            await asyncio.wait([self._writer])
+
     async def _write(self) -> None:
         try:
             while self._pending:

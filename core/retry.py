@@ -54,8 +54,9 @@ class OutageGate:
         return not self._open.is_set()
 
     async def passed(self) -> None:
-        """Returns at once while open, else when the dependency is back."""
-        await self._open.wait()
+        """Returns at once while open, and for the prober; else when the dependency is back."""
+        if self._prober is None or self._prober is not asyncio.current_task():
+            await self._open.wait()
 
     async def outage(self, error: OutageError) -> None:
         """Called by the task that met the outage; returns when it should try again."""

@@ -125,7 +125,10 @@ class StageRunner:
         # First nothing new is fetched, then what is in flight ends or is abandoned (close calls
         # `revoked`), then its outputs stand in the log and the prefix is committed, and only then
         # do we leave the group: a leaver with work in flight would have it done twice.
-        await subscription.close()
+        try:
+            await subscription.close()
+        except OutageError as outage:
+            _log.warning("leave_postponed", stage=self.stage.name, reason=str(outage))
         committer.cancel()
         await asyncio.gather(committer, return_exceptions=True)
         await self.stage.close()
@@ -227,9 +230,9 @@ class StageRunner:
             tracker.finish(record.offset)
             self._moved.set()
         except OwnershipLostError as lost:
+            # Its offset stays unfinished, so nothing behind it is committed; the next fetch
+            # learns who owns the partition now.
             _log.info("event_dropped", stage=self.stage.name, reason=str(lost), redone_by="owner")
-            if owned():  # the log refused us as a whole, not one partition
-                self._fail(lost)
         except Exception as error:
             self._fail(error)
         finally:
@@ -292,6 +295,12 @@ class StageRunner:
     # -- ownership ------------------------------------------------------------------------------
 
     async def assigned(self, partitions: frozenset[TopicPartition]) -> None:
+        await self._patiently(lambda: self._find_suspects(partitions))
+        await self._patiently(lambda: self.stage.assigned(partitions))
+        for tp in partitions:
+            self._trackers[tp] = CommitTracker()
+
+    async def _find_suspects(self, partitions: frozenset[TopicPartition]) -> None:
         committed = await self._log.committed(self.group)
         begin = await self._log.begin_offsets(self._topics)
         end = await self._log.end_offsets(self._topics)
@@ -303,9 +312,6 @@ class StageRunner:
                 if (start := max(committed.get(tp, 0), begin[tp])) < end[tp]
             }
         )
-        for tp in partitions:
-            self._trackers[tp] = CommitTracker()
-        await self.stage.assigned(partitions)
 
     async def revoked(self, partitions: frozenset[TopicPartition]) -> None:
         limit = self._options.grace_s if self._stopping.is_set() else self._options.drain_s
@@ -318,6 +324,7 @@ class StageRunner:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
         await self.stage.revoked(partitions)
+        await self._publisher.flushed()
         await self._commit({tp: self._trackers[tp] for tp in partitions if tp in self._trackers})
         self._forget(partitions)
 
