@@ -76,7 +76,7 @@ def expectation(body: Body, width: int, height: int) -> Floats:
     enlarged = np.stack([cv2.resize(o, size) for o in opinions])
 
     blur = max(1.0, 0.04 * body.torso)
-    inside = np.clip(cv2.GaussianBlur(body.mask, (0, 0), blur), 0.03, 0.97)
+    inside = np.clip(cv2.GaussianBlur(body.mask, (0, 0), blur), 0.07, 0.93)
     return np.concatenate([(1 - inside)[None], enlarged * inside]).astype(np.float32)
 
 

@@ -23,6 +23,7 @@ _KERNEL = 4.0  # CIELAB units over which colours lend each other evidence
 _COLOUR_ROUNDS, _SMOOTH_ROUNDS = 2, 3
 _FLOOR = 2e-3  # no colour is impossible for a cover
 _DISTRUST = 0.95  # of skin colours found under a garment
+_TYPICAL = 4  # how sharply the places are chosen where a garment's colours are learned
 _AGREEMENT = 1.0  # weight of what the surroundings say
 _FILTER_SHARE, _FILTER_EDGE = 0.025, 1e-3
 _WORN = (Cover.TOP, Cover.BOTTOM, Cover.SHOES)
@@ -51,8 +52,9 @@ def partition(image: Image, palette: Palette, expected: Floats, skin: SkinModel)
     shares = expected**2
     shares /= shares.sum(axis=0)
     smooth = shares
+    typical = _typical(expected)
     for step in range(_COLOUR_ROUNDS + _SMOOTH_ROUNDS):
-        colours = _colour_models(index, shares, kernel, alike)
+        colours = _colour_models(index, shares * typical, kernel, alike)
         if skin.pixels:
             colours[Cover.SKIN] = 0.7 * bare + 0.3 * colours[Cover.SKIN]
         colours = _without_skin(colours, alike)
@@ -82,6 +84,18 @@ def _colour_models(
     histogram @= kernel
     models: Floats = histogram / np.maximum(histogram.sum(axis=1, keepdims=True), 1e-6)
     return models
+
+
+def _typical(expected: Floats) -> Floats:
+    """``(6, h, w)`` how much a pixel teaches about each cover's colours.
+
+    A garment's colours are learned where only that garment is expected: a waist that went to the
+    wrong side would otherwise make the rest of it follow.
+    """
+    worn = expected[list(_WORN)]
+    typical = np.ones_like(expected)
+    typical[list(_WORN)] = (worn / worn.sum(axis=0)) ** _TYPICAL
+    return typical
 
 
 def _without_skin(colours: Floats, alike: Floats) -> Floats:

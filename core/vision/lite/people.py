@@ -15,6 +15,7 @@ import numpy as np
 
 from core.vision.lite import outfit
 from core.vision.lite.anatomy import Cover, expectation
+from core.vision.lite.hem import draw_hem
 from core.vision.lite.outfit import Covers, Leanings
 from core.vision.lite.palette import Palette, likeness, palette
 from core.vision.lite.partition import partition
@@ -112,7 +113,7 @@ def _dress_up(
     skin = learn(lab, view.body)
     colours = palette(view.image, lab)
     expected = expectation(view.body, *view.image.shape[1::-1])
-    shares = partition(view.image, colours, expected, skin)
+    shares = draw_hem(partition(view.image, colours, expected, skin), view.body)
     covers = _tidy(shares, expected, view.body, skin.likelihood(lab))
     pieces = _pieces(image, view, shares, covers, colours, heads)
     return _named(image, body, pieces, heads)
