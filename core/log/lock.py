@@ -53,6 +53,11 @@ class FileLock:
     def release(self) -> None:
         """Lets go; the file stays, because removing it would let two processes hold two files."""
         if self._descriptor is not None:
+            fcntl.flock(self._descriptor, fcntl.LOCK_UN)
+            self._close()
+
+    def _close(self) -> None:
+        if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
 
@@ -63,7 +68,7 @@ _held: weakref.WeakSet[FileLock] = weakref.WeakSet()
 def _forget_in_child() -> None:
     # A forked child shares the lock: left alone, it would hold it beyond its parent's death.
     for lock in list(_held):
-        lock.release()
+        lock._close()
 
 
 os.register_at_fork(after_in_child=_forget_in_child)

@@ -9,7 +9,7 @@ import pytest
 
 from core.errors import BusyError, OwnershipLostError, SettingsError
 from core.log.partitioner import partition_of
-from core.log.port import EventLog, Message, TopicPartition, TopicSpec
+from core.log.port import EventLog, Message, Record, TopicPartition, TopicSpec
 from tests.contracts.adapters import LogAdapter
 from tests.contracts.reading import Ears, after, join, numbers, publish, read
 
@@ -208,7 +208,7 @@ async def test_revocation_is_the_last_chance_to_publish_and_commit(log: EventLog
 
     await publish(log, "looks", 10)
     subscription = await log.subscribe("g", ["looks"], Drains())
-    found = []
+    found: list[Record] = []
     while len({(r.tp, r.offset) for r in found}) < 10:
         found += await subscription.fetch(10, 0.2)
 
