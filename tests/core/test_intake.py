@@ -10,7 +10,7 @@ import pytest
 
 from core import ids, originals
 from core.announcements import ledger_prefix, parse_entry
-from core.blobs.port import Blob, BlobStat
+from core.blobs.port import Blob
 from core.errors import OutageError
 from core.events import Product
 from core.intake import Announced, Submission
@@ -60,7 +60,7 @@ class Spying:
             self._meanwhile()
         await self._blobs.put(blobs)
 
-    async def stat(self, key: str) -> BlobStat | None:
+    async def stat(self, key: str) -> Any:
         return await self._blobs.stat(key)
 
     async def delete(self, keys: Sequence[str]) -> None:
@@ -275,7 +275,7 @@ async def test_a_file_that_changes_under_the_hash_is_not_announced(
         write(path, photo("b", LARGE + 1))
         return digest
 
-    monkeypatch.setattr(originals.ids, "file_hash", hash_while_written)
+    monkeypatch.setattr(ids, "file_hash", hash_while_written)
 
     with pytest.raises(ChangedWhileReadError):
         await engine.intake().announce(path, uri="x:a", producer="submit")

@@ -43,7 +43,11 @@ class Engine:
     state: StateStore
 
     def intake(self, **replaced: Any) -> Intake:
-        parts = {"log": self.log, "blobs": self.blobs, "state": self.state} | replaced
+        parts: dict[str, Any] = {
+            "log": self.log,
+            "blobs": self.blobs,
+            "state": self.state,
+        } | replaced
         return Intake(parts["log"], parts["blobs"], parts["state"])
 
     async def uploads(self) -> list[Event[MediaUploaded]]:
@@ -116,6 +120,11 @@ async def eventually(condition: Callable[[], object], deadline_s: float = 30.0) 
     async with asyncio.timeout(deadline_s):
         while not condition():  # noqa: ASYNC110  # what is waited for knows no events
             await asyncio.sleep(0.01)
+
+
+def names(folder: Path) -> set[str]:
+    """What lies in a folder, hidden files included."""
+    return {path.name for path in folder.iterdir()}
 
 
 def sha256(data: bytes) -> str:

@@ -1,13 +1,12 @@
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
 
 from producers import notices
 from producers.notices import FolderNotices
-from tests.producers.engine import eventually
+from tests.producers.engine import eventually, names
 
 
 async def test_the_self_test_passes_where_events_come_and_leaves_nothing(folder: Path) -> None:
@@ -20,7 +19,7 @@ async def test_the_self_test_passes_where_events_come_and_leaves_nothing(folder:
     await eventually(lambda: paths >= {str(folder / "a.jpg"), str(folder / "sub")})
     await watch.stop()
 
-    assert sorted(os.listdir(folder)) == ["a.jpg", "sub"]
+    assert names(folder) == {"a.jpg", "sub"}
     assert not any("probe" in path for path in paths)
 
 
@@ -48,7 +47,7 @@ async def test_a_file_system_without_events_is_found_out(
     await watch.stop()
 
     assert reason == "no file events come from this file system"
-    assert os.listdir(folder) == []
+    assert names(folder) == set()
 
 
 async def test_a_remote_file_system_is_not_trusted_though_its_self_test_would_pass(

@@ -1,0 +1,136 @@
+"""Nothing lost and nothing double when the process is killed; real children, real signals."""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import os
+import resource
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core.log.port import Message
+from core.retry import RetryPolicy
+from tests.producers.engine import Engine, eventually, open_engine, photo, watching
+
+ROOT = Path(__file__).parents[2]
+SPAWN = multiprocessing.get_context("spawn")
+
+
+class Killing:
+    """A log whose process is killed at its n-th write, before or after writing."""
+
+    def __init__(self, log: Any, at: int, written: bool) -> None:
+        self._log = log
+        self._at = at
+        self._written = written
+        self._calls = 0
+
+    async def publish(self, messages: Sequence[Message], fence: object = None) -> None:
+        self._calls += 1
+        if self._calls == self._at and not self._written:
+            os.kill(os.getpid(), signal.SIGKILL)
+        await self._log.publish(messages)
+        if self._calls == self._at:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+async def watch_until_killed(data: Path, folder: Path, at: int, written: bool) -> None:
+    engine = await open_engine(data)
+    intake = engine.intake(log=Killing(engine.log, at, written))
+    async with watching(engine, folder, intake=intake, batch_files=4) as producer:
+        await producer.drained()
+
+
+async def watch_on_a_small_disk(data: Path, folder: Path) -> None:
+    """No file may grow beyond 1 MiB until the producer has said that it is paused."""
+    engine = await open_engine(data)
+    _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, hard))
+    retry = RetryPolicy(base_s=0.1, cap_s=0.2)
+    async with watching(engine, folder, retry=retry) as producer:
+        await eventually(lambda: producer.status.state == "paused")
+        assert "blob folder" in producer.status.reason
+        resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+        await producer.drained()
+        assert producer.status.state == "watching"
+    await engine.close()
+
+
+def run_child(work: Callable[..., Any], *arguments: object) -> int | None:
+    # A child finds modules as we do, and must find this one, too, where the wheel is tested.
+    if str(ROOT) not in sys.path:
+        sys.path.append(str(ROOT))
+    child = SPAWN.Process(target=_in_child, args=(work, *arguments))
+    child.start()
+    child.join(timeout=90)
+    return child.exitcode
+
+
+def _in_child(work: Callable[..., Any], *arguments: object) -> None:
+    asyncio.run(work(*arguments))
+
+
+@pytest.mark.parametrize("written", [False, True], ids=["before_the_event", "after_the_event"])
+async def test_kill_9_around_an_announcement_leaves_exactly_one_id_a_file(
+    tmp_path: Path, folder: Path, written: bool
+) -> None:
+    for number in range(20):
+        (folder / f"{number}.jpg").write_bytes(photo(str(number)))
+
+    code = await asyncio.to_thread(
+        run_child, watch_until_killed, tmp_path / "data", folder, 3, written
+    )
+
+    assert code == -signal.SIGKILL
+    engine = await open_engine(tmp_path / "data")
+    before = {event.id for event in await engine.uploads()}
+    assert 0 < len(before) < 20
+    async with watching(engine, folder) as producer:
+        await producer.drained()
+    events = await engine.uploads()
+    assert before < {event.id for event in events}
+    assert len({event.id for event in events}) == 20
+    assert {event.data.announcement for event in events} == {1}
+    # What is said twice is at most what was under way when the process died.
+    assert len(events) <= 20 + 3 * 4
+    await engine.close()
+
+
+async def test_what_was_stored_when_the_process_died_is_announced_though_its_file_is_gone(
+    tmp_path: Path, folder: Path
+) -> None:
+    (folder / "a.jpg").write_bytes(photo("a"))
+    code = await asyncio.to_thread(
+        run_child, watch_until_killed, tmp_path / "data", folder, 1, False
+    )
+    assert code == -signal.SIGKILL
+    (folder / "a.jpg").unlink()
+
+    engine = await open_engine(tmp_path / "data")
+    async with watching(engine, folder) as producer:
+        await producer.drained()
+        assert producer.status.announced == 1
+
+    (event,) = await engine.uploads()
+    assert await engine.blobs.get(event.data.blob_key) == photo("a")
+    await engine.close()
+
+
+async def test_a_disk_that_is_really_full_pauses_intake_until_it_has_space(
+    tmp_path: Path, folder: Path
+) -> None:
+    (folder / "a.mp4").write_bytes(photo("a", 3 << 20))
+
+    code = await asyncio.to_thread(run_child, watch_on_a_small_disk, tmp_path / "data", folder)
+
+    assert code == 0
+    engine: Engine = await open_engine(tmp_path / "data")
+    (event,) = await engine.uploads()
+    assert await engine.blobs.get(event.data.blob_key) == photo("a", 3 << 20)
+    await engine.close()
