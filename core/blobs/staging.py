@@ -35,7 +35,7 @@ class Staging:
         with _locked(self._home / "gate", wait=True):
             self._remove_leftovers()
             self._folder.mkdir()
-            self._lock = _lock(self._folder / "lock", wait=False)
+            self._lock: int | None = _lock(self._folder / "lock", wait=False)
 
     def write(self, data: bytes | Path) -> Path:
         """A new file with these bytes, on the disk when this returns; whoever asked renames it.
@@ -60,8 +60,11 @@ class Staging:
         return self._folder.is_dir()
 
     def close(self) -> None:
-        shutil.rmtree(self._folder, ignore_errors=True)
-        os.close(self._lock)
+        """A second time does nothing."""
+        if self._lock is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            os.close(self._lock)
+            self._lock = None
 
     def _remove_leftovers(self) -> None:
         for folder in self._home.iterdir():

@@ -45,6 +45,8 @@ class BlobTree:
                 self._place(self._staging.write(blob.content_type.encode()), _type_file(path))
                 self._place(staged, path)
         except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
+            with suppress(OSError):
+                _type_file(path).unlink()
             raise InvalidKeyError(
                 f"blob key {blob.key!r}: no key may go on, after a slash, where another one ends"
             ) from error
