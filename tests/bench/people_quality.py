@@ -112,9 +112,9 @@ def main() -> None:
     if arguments.overlays and arguments.overlays.resolve().is_relative_to(_CHECKOUT):
         parser.error("overlays must lie outside the checkout")
 
-    from core.vision.lite.network import Network
+    from core.vision.lite.network import LiteNetwork
 
-    outcomes = measure(arguments.folder, Network())
+    outcomes = measure(arguments.folder, LiteNetwork(threads=2))
     _print(outcomes)
     if arguments.overlays:
         arguments.overlays.mkdir(parents=True, exist_ok=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import cv2
 import numpy as np
@@ -32,7 +33,7 @@ _LEAST_TORSO = 0.10  # of the longer side of the image: smaller people are not t
 _LEAST_FILLED = 0.8  # of the trunk between shoulders and hips must lie in the silhouette
 _BEYOND_DOUBT = 0.9  # of detections; clothes without a person stayed below 0.81
 _LIKE_SKIN = 0.3  # share of the trunk, or of the ground, that makes skin no proof
-_LEAST_PIECE = {Cover.TOP: 0.06, Cover.BOTTOM: 0.06, Cover.SHOES: 0.008}  # torso lengths squared
+_LEAST_PIECE = {Cover.TOP: 0.06, Cover.BOTTOM: 0.06, Cover.SHOES: 0.02}  # torso lengths squared
 _LEAST_BLOB = 0.06  # of a piece's largest blob
 _LEAST_FIT = 0.2  # mean expectation of a piece in one of its blobs
 _SKIN_COLOURED = 0.4  # shoes more like skin than this can't be told from bare feet
@@ -62,10 +63,21 @@ class _View:
     window: tuple[int, int, int, int]
 
 
+class BodyFinder(Protocol):
+    """Where people stand; :class:`~core.vision.lite.pose.PoseModels` knows."""
+
+    @property
+    def version(self) -> str: ...
+
+    def find(self, image: Image) -> list[Body]: ...
+
+    def guess(self, image: Image) -> Body | None: ...
+
+
 class BlazePoseFinder:
     """The :class:`~core.vision.lite.seams.PeopleFinder` of the lite profile."""
 
-    def __init__(self, poses: PoseModels | None = None) -> None:
+    def __init__(self, poses: BodyFinder | None = None) -> None:
         self._poses = poses or PoseModels()
 
     @property
