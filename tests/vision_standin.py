@@ -11,9 +11,9 @@ from collections.abc import Sequence
 
 import cv2
 import numpy as np
-from infra.assembly import Vision
 
 from core.vision.port import Crop, Detection, Image, Instance, Vectors
+from infra.assembly import Vision
 
 PAINTS: dict[str, tuple[tuple[int, int, int], str]] = {
     "red": ((200, 30, 30), "topwear"),
