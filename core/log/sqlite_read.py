@@ -46,10 +46,17 @@ def read(db: sqlite3.Connection, cursors: Sequence[Cursor], limit: int) -> list[
     records: list[Record] = []
     if not cursors or limit < 1:
         return records
-    share = max(1, limit // len(cursors))
-    rest = _read_share(db, cursors, share, limit, records)
-    if rest and len(records) < limit:
-        _read_share(db, rest, limit, limit, records)
+    positions = [cursor.position for cursor in cursors]
+    try:
+        share = max(1, limit // len(cursors))
+        rest = _read_share(db, cursors, share, limit, records)
+        if rest and len(records) < limit:
+            _read_share(db, rest, limit, limit, records)
+    except BaseException:
+        # What was read so far is not returned, so it has to be read again.
+        for cursor, position in zip(cursors, positions, strict=True):
+            cursor.position = position
+        raise
     return records
 
 
@@ -64,6 +71,8 @@ def _read_share(
     given: dict[int, int] = {}
     size = 0
     for start in range(0, len(cursors), _MOST_PARTITIONS):
+        if len(records) == limit:
+            break
         some = {cursor.shard: cursor for cursor in cursors[start : start + _MOST_PARTITIONS]}
         arguments: list[int] = []
         for cursor in some.values():

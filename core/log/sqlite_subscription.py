@@ -69,11 +69,8 @@ class SqliteSubscription:
             if self._lost:
                 await self._revoke()
                 raise OwnershipLostError(f"group {self._fence.group!r} has a newer owner")
-            if self._alarm.is_set():
-                self._alarm.clear()
-                if records := self._read(limit):
-                    self._alarm.set()  # there may be more
-                    return records
+            if self._alarm.is_set() and (records := self._read(limit)):
+                return records
             left = deadline - asyncio.get_running_loop().time()
             if left <= 0 or not await self._alarm.wait(left):
                 break
@@ -115,13 +112,21 @@ class SqliteSubscription:
             self._when_closed(self)
 
     def _read(self, limit: int) -> list[Record]:
+        self._alarm.clear()
         cursors = [c for tp, c in self._cursors.items() if tp not in self._paused]
         if not cursors:
             return []
         # Another partition is first each time: the last ones get less when much is waiting.
         self._turn = (self._turn + 1) % len(cursors)
-        with self._database.reading() as db:
-            return read(db, cursors[self._turn :] + cursors[: self._turn], limit)
+        records: list[Record] | None = None
+        try:
+            with self._database.reading() as db:
+                records = read(db, cursors[self._turn :] + cursors[: self._turn], limit)
+        finally:
+            # Only having looked and found nothing is a reason to wait.
+            if records != []:
+                self._alarm.set()
+        return records
 
     async def _revoke(self) -> None:
         if self._assignment:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import sqlite3
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.errors import OwnershipLostError, SettingsError
+from core.errors import OutageError, OwnershipLostError, SettingsError
 from core.log.database import SqliteDatabase
 from core.log.port import Message, Record, TopicPartition, TopicSpec
 from core.log.sqlite import SqliteEventLog
@@ -122,6 +125,37 @@ async def test_everything_fetched_at_once_stays_under_a_few_megabytes(log: Sqlit
     assert [record.offset for record in first + rest] == list(range(len(first + rest)))
 
 
+async def test_an_outage_while_reading_skips_nothing(
+    log: SqliteEventLog, database: SqliteDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await log.create_topics([TopicSpec("wide", partitions=450)])
+    await publish(log, "wide", 60, keys=60)
+    subscription = await log.subscribe("g", ["wide"], Ears())
+
+    class FailsAtTheSecondQuery:
+        def __init__(self, db: sqlite3.Connection) -> None:
+            self.db = db
+            self.asked = 0
+
+        def execute(self, *arguments: Any) -> sqlite3.Cursor:
+            self.asked += 1
+            if self.asked == 2:
+                raise sqlite3.OperationalError("disk I/O error")
+            return self.db.execute(*arguments)
+
+    @contextmanager
+    def failing() -> Iterator[Any]:
+        with working() as db:
+            yield FailsAtTheSecondQuery(db)
+
+    working = database.reading
+    with monkeypatch.context() as patch, pytest.raises(OutageError, match="I/O"):
+        patch.setattr(database, "reading", failing)
+        await subscription.fetch(100, 30)
+
+    assert sorted(numbers(await read(subscription, 60))) == list(range(60))
+
+
 async def test_a_full_partition_does_not_starve_the_others(log: SqliteEventLog) -> None:
     await log.create_topics([TopicSpec("busy", partitions=1)])
     await publish(log, "busy", 500)
@@ -197,9 +231,7 @@ async def test_publishing_nothing_and_committing_nothing_is_fine(log: SqliteEven
     assert await log.end_offsets(["line"]) == {ONLY: 0}
 
 
-async def test_a_failed_subscribe_lets_go_of_the_group(
-    log: SqliteEventLog, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_failed_subscribe_lets_go_of_the_group(log: SqliteEventLog) -> None:
     subscribing = asyncio.create_task(log.subscribe("g", ["line"], Ears()))
     await asyncio.sleep(0)
     subscribing.cancel()
