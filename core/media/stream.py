@@ -1,0 +1,232 @@
+"""A video file as a sequence of frames with times, whatever its container says."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+import av
+from av.stream import Disposition
+
+from core.errors import LimitExceededError, UndecodableError
+from core.media.options import DecodeOptions
+from core.media.probe import container
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+    from av.packet import Packet
+    from av.video.frame import VideoFrame
+    from av.video.stream import VideoStream
+
+_THREADS = 4  # beyond that each thread holds frames in memory and hardly adds speed
+_MICROSECONDS = 1_000_000
+_DEFAULT_RATE = Fraction(25)
+_RATES = (Fraction(1, 3600), Fraction(1000))
+_ASPECTS = (Fraction(1, 4), Fraction(4))
+_TAG = re.compile(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)")
+
+
+@dataclass(frozen=True, slots=True)
+class TimedFrame:
+    """A decoded frame, as stored (not yet rotated), and its presentation time."""
+
+    time_ms: int
+    frame: VideoFrame
+
+
+class VideoSource:
+    """The video stream of a file, opened for one pass.
+
+    Times begin with the container's start and rise strictly: a stream that jumps back in time, as
+    joined recordings do, goes on where it was; a frame within the same millisecond is left out.
+
+    Attributes:
+        format: the container's, ``mov`` (also MP4) or ``matroska`` (also WEBM).
+        rate: nominal frames per second; frames may come at any other pace.
+        pixel_aspect: width of a pixel in heights; 1 for nearly all videos.
+        damaged: packets that could not be decoded so far.
+        end_ms: when the last frame given so far ends.
+
+    Raises:
+        UndecodableError: no video in it, or none that can be decoded.
+        LimitExceededError: it says itself that it is too large or too long.
+        OSError: it cannot be read.
+    """
+
+    def __init__(self, path: Path, options: DecodeOptions) -> None:
+        self._options = options
+        self.format = container(path, "video")
+        if self.format == "mov" and not _has_index(path):
+            raise UndecodableError(
+                "the video's index (moov atom) is missing: the file is cut off or not yet complete"
+            )
+        try:
+            # Metadata in another encoding than it should be is no reason to refuse a video.
+            self._container: InputContainer = av.open(
+                str(path), format=self.format, metadata_errors="replace"
+            )
+        except av.FFmpegError as error:
+            raise UndecodableError(f"damaged video: {error.strerror}") from error
+        try:
+            self._stream = self._video_stream()
+            self._check_limits()
+        except BaseException:
+            self._container.close()
+            raise
+        self.rate = _sane(self._stream.average_rate, _RATES) or _DEFAULT_RATE
+        self.pixel_aspect = _sane(self._stream.sample_aspect_ratio, _ASPECTS) or Fraction(1)
+        self.damaged = 0
+        self.end_ms = 0
+        self._first_ms: int | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._container.close()
+
+    def frames(self) -> Iterator[TimedFrame]:
+        """Every frame in order of presentation; raises LimitExceededError on what has no end."""
+        nominal_ms = max(1, round(1000 / self.rate))
+        start = Fraction(self._container.start_time or 0, _MICROSECONDS)
+        shift_ms, last_ms = 0, -1
+        for count, frame in enumerate(self._decode(), 1):
+            if count > self._options.max_video_frames:
+                raise LimitExceededError(
+                    "the video has more frames than "
+                    f"max_video_frames = {self._options.max_video_frames}"
+                )
+            if frame.pts is None or frame.time_base is None:
+                time_ms = last_ms + nominal_ms
+            else:
+                time_ms = round((frame.pts * frame.time_base - start) * 1000) + shift_ms
+            if time_ms < last_ms:
+                shift_ms += last_ms + nominal_ms - time_ms
+                time_ms = last_ms + nominal_ms
+            time_ms = max(time_ms, 0)
+            if time_ms == last_ms:
+                continue
+            self._check_time(time_ms / 1000)
+            last_ms = time_ms
+            if self._first_ms is None:
+                self._first_ms = time_ms
+            self.end_ms = time_ms + (_duration_ms(frame) or nominal_ms)
+            yield TimedFrame(time_ms, frame)
+
+    def notes(self) -> list[str]:
+        """What was wrong with the stream, once it has been read to its end."""
+        notes = []
+        declared_ms, tolerance_ms = self._declared()
+        seen_ms = self.end_ms - (self._first_ms or 0)
+        if declared_ms - seen_ms > tolerance_ms:
+            notes.append(f"stream ends at {seen_ms / 1000:.1f} s of {declared_ms / 1000:.1f} s")
+        if self.damaged:
+            notes.append(f"{self.damaged} damaged parts of the stream were passed over")
+        return notes
+
+    def _decode(self) -> Iterator[VideoFrame]:
+        """All frames that can be had; what is broken is counted and passed over."""
+        for packet in self._packets():
+            try:
+                frames = self._stream.codec_context.decode(packet)
+            except MemoryError:
+                raise
+            except av.FFmpegError:
+                self.damaged += 1
+                continue
+            for frame in frames:
+                self._check_pixels(frame.width, frame.height)
+                yield frame
+
+    def _packets(self) -> Iterator[Packet[VideoStream] | None]:
+        """The stream's packets, and None at the end: it makes the decoder give what it holds."""
+        packets = self._container.demux(self._stream)
+        while True:
+            try:
+                packet = next(packets, None)
+            except av.FFmpegError:
+                self.damaged += 1
+                packet = None
+            if packet is None or packet.size == 0:
+                yield None
+                return
+            yield packet
+
+    def _video_stream(self) -> VideoStream:
+        # A cover picture in a sound file is a video stream, too.
+        for stream in self._container.streams.video:
+            if stream.disposition & Disposition.attached_pic:
+                continue
+            if stream.codec_context is None:
+                raise UndecodableError("the video's codec is not supported")
+            stream.thread_type = "AUTO"
+            stream.codec_context.thread_count = _THREADS
+            # The decoder refuses larger frames before it allocates them.
+            stream.codec_context.options = {"max_pixels": str(self._options.max_video_pixels)}
+            return stream
+        if self._container.streams.audio:
+            raise UndecodableError("not a video: the file has sound but no picture")
+        raise UndecodableError("not a video: the file has no video stream")
+
+    def _check_limits(self) -> None:
+        self._check_pixels(self._stream.codec_context.width, self._stream.codec_context.height)
+        if self._container.duration:
+            self._check_time(self._container.duration / _MICROSECONDS)
+
+    def _check_pixels(self, width: int, height: int) -> None:
+        if width * height > self._options.max_video_pixels:
+            raise LimitExceededError(
+                f"the video has {width}x{height} pixels, "
+                f"more than max_video_pixels = {self._options.max_video_pixels}"
+            )
+
+    def _check_time(self, seconds: float) -> None:
+        if seconds > self._options.max_duration_s:
+            raise LimitExceededError(
+                f"the video is {seconds:.0f} s long, "
+                f"more than max_duration_s = {self._options.max_duration_s:g}"
+            )
+
+    def _declared(self) -> tuple[int, int]:
+        """The duration that the file promises and by how much it may be missed, in ms."""
+        if self._stream.duration and self._stream.time_base:
+            return round(self._stream.duration * self._stream.time_base * 1000), 500
+        if match := _TAG.match(self._stream.metadata.get("DURATION", "")):
+            hours, minutes, seconds = match.groups()
+            return round((int(hours) * 3600 + int(minutes) * 60 + float(seconds)) * 1000), 500
+        # The container's may be that of a sound track that goes on a little longer.
+        return (self._container.duration or 0) // 1000, 2000
+
+
+def _duration_ms(frame: VideoFrame) -> int:
+    if not frame.duration or frame.time_base is None:
+        return 0
+    return round(frame.duration * frame.time_base * 1000)
+
+
+def _sane(value: Fraction | None, bounds: tuple[Fraction, Fraction]) -> Fraction | None:
+    """None for what nobody can have meant."""
+    return value if value and bounds[0] <= value <= bounds[1] else None
+
+
+def _has_index(path: Path) -> bool:
+    """Whether an MP4 or MOV file has its ``moov`` atom (ISO/IEC 14496-12, section 8.2.1)."""
+    size = path.stat().st_size
+    at = 0
+    with path.open("rb") as file:
+        while at + 8 <= size:
+            file.seek(at)
+            head = file.read(16)
+            length = int.from_bytes(head[:4], "big")
+            if head[4:8] == b"moov":
+                return at + length <= size
+            if length == 1:
+                length = int.from_bytes(head[8:16], "big")
+            if length < 8:
+                return False
+            at += length
+    return False
