@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from core.vectors.edge_process import EngineProcess
 from core.vectors.edge_wire import Record, Spec, Where
-from core.vectors.port import CollectionSpec, Filter, Hit, Point, Vectors
+from core.vectors.port import CollectionSpec, Filter, Hit, Payload, Point, Vectors
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 
@@ -47,6 +47,10 @@ class EdgeVectorStore:
     async def upsert(self, collection: str, embedder: str, points: Sequence[Point]) -> None:
         latest = {point.id: _record(point) for point in points}
         await self._engine.ask("upsert", collection, embedder, list(latest.values()))
+
+    async def annotate(self, collection: str, payloads: Mapping[str, Payload]) -> None:
+        plain = {point: dict(payload) for point, payload in payloads.items()}
+        await self._engine.ask("annotate", collection, plain)
 
     async def search(
         self,

@@ -27,7 +27,7 @@ _PR_SET_PDEATHSIG = 1
 _QUIET_S = 1.0
 """Without a request for this long, nobody is about to wait for one."""
 
-_CHANGES = frozenset({"upsert", "delete"})
+_CHANGES = frozenset({"upsert", "annotate", "delete"})
 _CHANGES_AT_ONCE = 64
 """Changes that share a sync, if as many have arrived."""
 
@@ -45,10 +45,10 @@ def main() -> None:
     value, error = _attempt(lambda: Engine(Path(folder)))
     _write(replies, pack(Reply(0, None, error)))
     if error is None:
-        _serve(value, requests, replies)
+        serve(value, requests, replies)
 
 
-def _serve(engine: "Engine", requests: int, replies: int) -> None:
+def serve(engine: "Engine", requests: int, replies: int) -> None:
     """Answers in the order of arrival, except that a change is answered once it is on the disk."""
     from core.vectors.edge_wire import pack, unpack_request
 

@@ -77,6 +77,9 @@ class Engine:
         if records:
             self._shard(name).upsert(records)
 
+    def annotate(self, name: str, payloads: dict[str, dict[str, Any]]) -> None:
+        self._shard(name).annotate(payloads)
+
     def search(
         self,
         name: str,

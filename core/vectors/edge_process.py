@@ -36,7 +36,7 @@ class EngineProcess:
 
     def __init__(self, folder: Path, lock: int) -> None:
         self._folder = folder
-        self._lock = lock
+        self._lock: int | None = lock
         self._running: _Running | None = None
         self._starting = asyncio.Lock()
 
@@ -60,13 +60,19 @@ class EngineProcess:
         return await (await self._run()).ask(call, arguments)
 
     async def close(self) -> None:
-        """Lets the engine flush; one that is busy for longer is killed, which loses nothing."""
-        if self._running is not None:
-            await self._running.close()
-        os.close(self._lock)
+        """Lets the engine flush; one that stays busy is killed, which loses nothing. Closing a
+        second time does nothing."""
+        running, self._running = self._running, None
+        if running is not None:
+            await running.close()
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
 
     async def _run(self) -> _Running:
         async with self._starting:
+            if self._lock is None:
+                raise RuntimeError(f"the vector store {self._folder} was closed")
             if self._running is None or not self._running.alive:
                 self._running = await _Running.start(self._folder, self._lock)
             return self._running

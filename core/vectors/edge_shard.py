@@ -93,6 +93,15 @@ class Shard:
         points = [_point(record) for record in records]
         self._change(UpdateOperation.upsert_points(points), len(points))
 
+    def annotate(self, payloads: dict[str, dict[str, Any]]) -> None:
+        # The engine refuses a change of a point that is not there, and the rest with it.
+        there = self._engine.retrieve(list(payloads), with_payload=False, with_vector=False)
+        changes = [
+            UpdateOperation.set_payload([point.id], payloads[str(point.id)]) for point in there
+        ]
+        for change in changes:
+            self._change(change, 1)
+
     def delete(self, where: Where) -> None:
         gone = self.count(where)
         if gone:

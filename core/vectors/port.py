@@ -55,7 +55,8 @@ class VectorStore(Protocol):
 
     Every call raises OutageError while the store cannot be reached (CollectionMissingError where
     only the collection is not there), EmbedderMismatchError when ``embedder`` is not the
-    collection's own, and ValueError for vectors of another size or with what is no number.
+    collection's own, and ValueError for a vector of another size or of what is no number, for a
+    payload that JSON cannot hold, and for an id that is no UUID.
     """
 
     async def create(self, spec: CollectionSpec) -> None:
@@ -74,7 +75,8 @@ class VectorStore(Protocol):
         ...
 
     async def annotate(self, collection: str, payloads: Mapping[str, Payload]) -> None:
-        """Merges fields into the payloads of points, by id; a point that is gone stays gone."""
+        """Merges fields into the payloads of points, by id; None removes a field. A point that is
+        gone stays gone."""
         ...
 
     async def search(

@@ -29,12 +29,14 @@ def _plain(
 
 def _unit(rows: object) -> Vectors:
     vectors = np.asarray(rows, dtype=np.float64)
-    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+    unit: Vectors = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+    return unit
 
 
 def _at(*degrees: float) -> Vectors:
     angles = np.radians(degrees)
-    return np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
+    points: Vectors = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
+    return points
 
 
 def _crowded(n: int, centres: int, dim: int, seed: int, spread: float = 0.3) -> Vectors:
