@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -70,7 +69,7 @@ class Admission:
         self._clock = clock
         self._on_progress = on_progress
         self._log = structlog.get_logger().bind(producer=producer, place=place)
-        self._ripe: deque[_Ripe] = deque()
+        self._ripe: dict[str, FileMark] = {}
         self._batches: set[asyncio.Task[None]] = set()
         self.hold = Hold(options.retry, producer=producer, place=place)
         self.announced = 0
@@ -81,7 +80,7 @@ class Admission:
 
     def add(self, path: str, mark: FileMark) -> None:
         """This file is to be taken in, if it still has this mark when its turn comes."""
-        self._ripe.append(_Ripe(path, mark))
+        self._ripe[path] = mark
 
     def work(self) -> None:
         """Starts what may be started now; raises what a batch met and no waiting mends."""
@@ -106,14 +105,18 @@ class Admission:
             await asyncio.gather(*self._batches, return_exceptions=True)
 
     def _next_batch(self) -> list[_Ripe]:
-        batch = [self._ripe.popleft()]
-        size = batch[0].mark.size
-        while self._ripe and len(batch) < self._options.batch_files:
+        batch: list[_Ripe] = []
+        size = 0
+        for path, mark in self._ripe.items():
+            size += mark.size
             # A long video keeps no pictures waiting: it goes alone.
-            size += self._ripe[0].mark.size
-            if size > self._options.batch_bytes:
+            if batch and size > self._options.batch_bytes:
                 break
-            batch.append(self._ripe.popleft())
+            batch.append(_Ripe(path, mark))
+            if len(batch) == self._options.batch_files:
+                break
+        for ripe in batch:
+            del self._ripe[ripe.path]
         return batch
 
     async def _take_in(self, batch: list[_Ripe]) -> None:
@@ -127,7 +130,8 @@ class Admission:
             ]
             outcomes = await self._intake.announce_many([self._submission(r) for r in wanted])
         except OutageError as error:
-            self._ripe.extendleft(reversed(wanted))
+            # One that was replaced meanwhile stands there already, with its newer mark.
+            self._ripe = dict(wanted) | self._ripe
             self.hold.failed(error, self._clock())
             return
         if wanted or not self._ripe:

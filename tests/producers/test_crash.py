@@ -80,25 +80,25 @@ def _in_child(work: Callable[..., Any], *arguments: object) -> None:
 async def test_kill_9_around_an_announcement_leaves_exactly_one_id_a_file(
     tmp_path: Path, folder: Path, written: bool
 ) -> None:
-    for number in range(20):
+    for number in range(40):
         (folder / f"{number}.jpg").write_bytes(photo(str(number)))
 
     code = await asyncio.to_thread(
-        run_child, watch_until_killed, tmp_path / "data", folder, 3, written
+        run_child, watch_until_killed, tmp_path / "data", folder, 2, written
     )
 
     assert code == -signal.SIGKILL
     engine = await open_engine(tmp_path / "data")
     before = {event.id for event in await engine.uploads()}
-    assert 0 < len(before) < 20
+    assert 0 < len(before) < 40
     async with watching(engine, folder) as producer:
         await producer.drained()
     events = await engine.uploads()
     assert before < {event.id for event in events}
-    assert len({event.id for event in events}) == 20
+    assert len({event.id for event in events}) == 40
     assert {event.data.announcement for event in events} == {1}
     # What is said twice is at most what was under way when the process died.
-    assert len(events) <= 20 + 3 * 4
+    assert len(events) <= 40 + 3 * 4
     await engine.close()
 
 

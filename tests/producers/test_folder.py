@@ -1,14 +1,18 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import os
 from pathlib import Path
 from typing import Any
 
 import pytest
-from structlog.testing import capture_logs
+from PIL import Image
 
 from core.errors import OutageError, SettingsError, StageStopError
+from core.media.children import DecoderPool
+from core.media.decode import Decoder
+from core.media.options import DecodeOptions
 from core.retry import RetryPolicy
 from producers import notices
 from producers.folder import FolderProducer
@@ -85,16 +89,15 @@ async def test_the_timer_finds_what_no_event_told_of_and_polls_from_then_on(
 
 
 async def test_a_file_system_without_events_is_polled(
-    engine: Engine, folder: Path, monkeypatch: pytest.MonkeyPatch
+    engine: Engine, folder: Path, lines: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(notices._Handler, "dispatch", lambda self, event: None)
-    with capture_logs() as lines:
-        async with watching(engine, folder, self_test_s=0.1) as producer:
-            await producer.drained()
-            assert producer.status.state == "polling"
+    async with watching(engine, folder, self_test_s=0.1) as producer:
+        await producer.drained()
+        assert producer.status.state == "polling"
 
-            drop(folder / "a.jpg", "a")
-            await eventually(lambda: producer.status.announced == 1)
+        drop(folder / "a.jpg", "a")
+        await eventually(lambda: producer.status.announced == 1)
 
     assert [line["reason"] for line in lines if line["event"] == "polling_started"] == [
         "no file events come from this file system"
@@ -135,14 +138,13 @@ async def test_a_file_that_stalls_half_written_waits_until_it_decodes(
 
 
 async def test_a_still_file_that_never_decodes_is_announced_for_its_sender_to_get_a_reason(
-    engine: Engine, folder: Path
+    engine: Engine, folder: Path, lines: list[Any]
 ) -> None:
     path = folder / "a.jpg"
     path.write_bytes(b"no picture")
 
-    with capture_logs() as lines:
-        async with watching(engine, folder, undecodable_after_s=0.5) as producer:
-            await producer.drained()
+    async with watching(engine, folder, undecodable_after_s=0.5) as producer:
+        await producer.drained()
 
     assert await announced(engine) == {(path.as_uri(), 1): sha256(b"no picture")}
     assert [line["event"] for line in lines if "reason" in line] == [
@@ -288,30 +290,75 @@ async def test_originals_stay_as_they_are(engine: Engine, folder: Path) -> None:
 
 
 async def test_a_full_disk_pauses_intake_says_so_once_and_it_resumes_by_itself(
-    engine: Engine, folder: Path
+    engine: Engine, folder: Path, lines: list[Any]
 ) -> None:
     blobs = FullDisk(engine.blobs)
     drop(folder / "a.jpg", "a")
     drop(folder / "b.mp4", "b", 1 << 20)
 
-    with capture_logs() as lines:
-        async with watching(
-            engine,
-            folder,
-            intake=engine.intake(blobs=blobs),
-            retry=RetryPolicy(base_s=0.05, cap_s=0.1),
-        ) as producer:
-            await eventually(lambda: blobs.refused >= 3)
-            assert producer.status.state == "paused"
-            assert producer.status.reason == "the disk is full"
-            drop(folder / "c.jpg", "c")
-            blobs.full = False
-            await producer.drained()
-            await eventually(lambda: producer.status.state == "watching")
+    async with watching(
+        engine,
+        folder,
+        intake=engine.intake(blobs=blobs),
+        retry=RetryPolicy(base_s=0.05, cap_s=0.1),
+    ) as producer:
+        await eventually(lambda: blobs.refused >= 3)
+        assert producer.status.state == "paused"
+        assert producer.status.reason == "the disk is full"
+        drop(folder / "c.jpg", "c")
+        blobs.full = False
+        await producer.drained()
+        await eventually(lambda: producer.status.state == "watching")
 
     assert len(await announced(engine)) == 3
     said = [line["event"] for line in lines if line["event"].startswith("intake_")]
     assert said == ["intake_paused", "intake_resumed"]
+
+
+async def test_a_file_replaced_during_a_pause_is_announced_once_as_it_is_now(
+    engine: Engine, folder: Path
+) -> None:
+    blobs = FullDisk(engine.blobs)
+    path = drop(folder / "a.jpg", "old")
+
+    async with watching(
+        engine,
+        folder,
+        intake=engine.intake(blobs=blobs),
+        retry=RetryPolicy(base_s=0.4, cap_s=0.4),
+    ) as producer:
+        await eventually(lambda: blobs.refused >= 1)
+        path.unlink()
+        await eventually(lambda: producer.status.seen == 0)
+        drop(path, "new")
+        await eventually(lambda: blobs.refused >= 3)
+        blobs.full = False
+        await producer.drained()
+
+    assert await announced(engine) == {(path.as_uri(), 1): sha256(photo("new"))}
+
+
+async def test_the_real_decoder_tells_whole_pictures_from_halves(
+    engine: Engine, folder: Path
+) -> None:
+    picture = io.BytesIO()
+    Image.effect_noise((320, 240), 64).convert("RGB").save(picture, "JPEG")
+    data = picture.getvalue()
+    whole, half = folder / os.fsdecode(b"caf\xe9.jpg"), folder / "half.jpg"
+    whole.write_bytes(data)
+    half.write_bytes(data[: len(data) // 2])
+
+    async with DecoderPool(1, time_limit_s=60, memory_limit_bytes=1 << 30) as pool:
+        prober = Decoder(pool, DecodeOptions())
+        async with watching(engine, folder, prober=prober) as producer:
+            await eventually(lambda: producer.status.announced == producer.status.undecodable == 1)
+            half.write_bytes(data)
+            await producer.drained()
+
+    assert await announced(engine) == {
+        (whole.as_uri(), 1): sha256(data),
+        (half.as_uri(), 1): sha256(data),
+    }
 
 
 async def test_a_folder_that_goes_away_pauses_and_one_that_comes_back_is_watched_again(

@@ -1,19 +1,19 @@
 from __future__ import annotations
 
-from structlog.testing import capture_logs
+from typing import Any
 
 from core.errors import OutageError
 from core.retry import RetryPolicy
 from producers.hold import Hold
 
 
-def test_a_pause_is_said_once_and_its_end_once() -> None:
-    with capture_logs() as lines:
-        hold = Hold(RetryPolicy(base_s=1.0, cap_s=8.0))
-        for now in (0.0, 100.0, 200.0):
-            hold.failed(OutageError("the disk is full"), now)
-        hold.succeeded()
-        hold.succeeded()
+def test_a_pause_is_said_once_and_its_end_once(lines: list[Any]) -> None:
+    hold = Hold(RetryPolicy(base_s=1.0, cap_s=8.0))
+    for now in (0.0, 100.0, 200.0):
+        hold.failed(OutageError("the disk is full"), now)
+
+    hold.succeeded()
+    hold.succeeded()
 
     assert [line["event"] for line in lines] == ["intake_paused", "intake_resumed"]
     assert lines[1]["after_failures"] == 3
