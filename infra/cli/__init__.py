@@ -1,0 +1,57 @@
+"""``tagger``: the engine on the command line. A command is a module of its name in this folder."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from infra.cli.lazy import LazyCommand
+
+_COMMANDS = {
+    "demo": "See it work: a small wardrobe drawn by code is tagged and checked.",
+    "run": "Run the engine, and tag what arrives in folders.",
+    "submit": "Tag single files.",
+    "results": "Show what was found, and export it.",
+    "catalog": "Fill the catalog that items are matched against.",
+    "health": "Say how everything stands, and what to do about it.",
+    "dlq": "List, show and redrive what was given up.",
+    "topics": "Look into the event log.",
+    "settings": "Print the table of settings.",
+}
+
+
+class _Tagger(TyperGroup):
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        summary = _COMMANDS.get(cmd_name)
+        return LazyCommand(cmd_name, summary) if summary else None
+
+
+app = typer.Typer(
+    name="tagger",
+    cls=_Tagger,
+    no_args_is_help=True,
+    pretty_exceptions_show_locals=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback()
+def _tagger() -> None:
+    """Dropped videos and photos become shoppable catalog matches."""
+
+
+def main() -> None:
+    """The console script: errors of ours are one line on stderr and exit code 1."""
+    from core.errors import TaggingError
+
+    try:
+        app()
+    except (TaggingError, OSError) as error:
+        print(f"tagger: {error}", file=sys.stderr)
+        sys.exit(getattr(error, "exit_code", 1))

@@ -1,0 +1,46 @@
+"""Ctrl-C and SIGTERM: once for an ordered end, twice for one at once. Neither loses anything."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from types import FrameType
+from typing import TypeVar
+
+T = TypeVar("T")
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+def run_until_stopped(work: Callable[[asyncio.Event], Awaitable[T]]) -> T:
+    """Runs ``work`` on a new event loop; the event it is given is set by the first signal.
+
+    A second signal ends the process on the spot: what was said stands in the log, what was not
+    is done again by the next start.
+    """
+
+    async def supervised() -> T:
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        asked = False
+
+        # Not the loop's own handler: the second signal must work while the loop is busy, too.
+        def on_signal(number: int, _: FrameType | None) -> None:
+            nonlocal asked
+            if asked:
+                os._exit(128 + number)
+            asked = True
+            loop.call_soon_threadsafe(stop.set)
+            print("tagger: stopping in order; once more stops at once", file=sys.stderr)
+
+        before = {number: signal.signal(number, on_signal) for number in _SIGNALS}
+        try:
+            return await work(stop)
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    return asyncio.run(supervised())

@@ -1,0 +1,127 @@
+"""``tagger submit``: single files, now."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from core.errors import TaggingError
+from core.events import MediaTagged
+from core.intake import Announced, Intake, Submission
+from core.settings import Settings
+from infra.answers import listening
+from infra.assembly import Ports, open_ports
+from infra.cli import tables
+from infra.cli.options import AsJson, DataDir, load_settings, single
+from infra.cli.stopping import run_until_stopped
+from infra.presence import with_engine
+
+app = single()
+
+Outcome = Announced | TaggingError
+
+
+@app.command()
+def submit(
+    files: Annotated[list[Path], typer.Argument(help="Pictures and videos.")],
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Wait for the results and print them.")
+    ] = False,
+    prompt: Annotated[
+        str | None,
+        typer.Option("--prompt", help="What to look for, phrases separated by periods."),
+    ] = None,
+    matches: Annotated[
+        int, typer.Option("--matches", min=1, help="Products shown for an item.")
+    ] = 3,
+    as_json: AsJson = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Tag single files.
+
+    Beside a running engine (`tagger run`) that engine does the work. Without one, --wait makes
+    this command the engine until its files are done.
+    """
+    settings = load_settings(data_dir)
+    show = _Shown(as_json, matches)
+    paths = list(dict.fromkeys(path.absolute() for path in files))
+    submissions = [Submission(path, path.as_uri(), "submit", prompt=prompt) for path in paths]
+    if wait:
+        run_until_stopped(lambda stop: _tag(settings, submissions, show, stop))
+    else:
+        run_until_stopped(lambda _: _announce(settings, submissions, show))
+    if show.failed:
+        raise typer.Exit(1)
+
+
+class _Shown:
+    """What is printed, a file at a time; ``failed`` if there is one that was not tagged."""
+
+    def __init__(self, as_json: bool, matches: int) -> None:
+        self._json = as_json
+        self._matches = matches
+        self._out, self._err = Console(), Console(stderr=True)
+        self.failed = False
+
+    def refused(self, path: Path, error: TaggingError) -> None:
+        self.failed = True
+        if self._json:
+            print(json.dumps({"file": str(path), "error": str(error)}), flush=True)
+        else:
+            self._err.print(f"[red]{escape(str(error))}[/]", highlight=False, soft_wrap=True)
+
+    def announced(self, path: Path, known: Announced) -> None:
+        if self._json:
+            line = {"file": str(path), "media_id": known.media_id, "root": known.root}
+            print(json.dumps(line), flush=True)
+        else:
+            self._out.print(f"{escape(path.name)}  {known.media_id}", highlight=False)
+
+    def tagged(self, tagged: MediaTagged) -> None:
+        self.failed = self.failed or tagged.status == "failed"
+        if self._json:
+            print(tagged.model_dump_json(), flush=True)
+        else:
+            tables.medium(self._out, tagged, self._matches)
+
+    def hint(self, text: str) -> None:
+        if not self._json:
+            self._err.print(f"[dim]{escape(text)}[/]", highlight=False, soft_wrap=True)
+
+
+async def _announce(settings: Settings, submissions: Sequence[Submission], show: _Shown) -> None:
+    async with open_ports(settings) as ports:
+        outcomes = await _intake(ports).announce_many(submissions)
+    for submission, outcome in zip(submissions, outcomes, strict=True):
+        if isinstance(outcome, TaggingError):
+            show.refused(submission.path, outcome)
+        else:
+            show.announced(submission.path, outcome)
+    if any(isinstance(outcome, Announced) for outcome in outcomes):
+        show.hint("`tagger run` tags what was submitted; `tagger results MEDIA_ID` shows it")
+
+
+async def _tag(
+    settings: Settings, submissions: Sequence[Submission], show: _Shown, stop: asyncio.Event
+) -> None:
+    async def work(ports: Ports) -> None:
+        async with listening(ports) as answers:
+            outcomes = await _intake(ports).announce_many(submissions)
+            for submission, outcome in zip(submissions, outcomes, strict=True):
+                if isinstance(outcome, TaggingError):
+                    show.refused(submission.path, outcome)
+                else:
+                    show.tagged(await answers.to(outcome.root))
+
+    await with_engine(settings, work, stop)
+
+
+def _intake(ports: Ports) -> Intake:
+    return Intake(ports.log, ports.blobs, ports.state)

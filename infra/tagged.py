@@ -1,0 +1,107 @@
+"""Reading results back: the newest, one, or all of them."""
+
+from __future__ import annotations
+
+import string
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+
+from core.errors import SchemaError, TaggingError
+from core.events import MediaTagged
+from core.parts import PartStore
+from infra.answers import read_event
+from infra.assembly import Ports
+
+_ID_LENGTH = 32
+_SHOWN = 8
+
+
+class UnknownMediumError(TaggingError):
+    """No medium, or more than one, answers to the id; the message says which."""
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A result and when it was said, in milliseconds since the epoch."""
+
+    time: int
+    tagged: MediaTagged
+
+
+async def newest(ports: Ports, limit: int) -> list[Said]:
+    """The ``limit`` results that were said last, newest first, one a medium.
+
+    Read from the end of the log, so it takes as long among ten results as among millions.
+    """
+    topics = [MediaTagged.topic]
+    begin, end = await ports.log.begin_offsets(topics), await ports.log.end_offsets(topics)
+    reach = limit
+    while True:
+        start = {tp: max(begin[tp], last - reach) for tp, last in end.items()}
+        found: dict[str, Said] = {}
+        async for record in ports.log.tail(topics, start, follow=False):
+            if record.value is not None:
+                tagged = (await read_event(record, ports.blobs)).of(MediaTagged).data
+                found[tagged.media_id] = Said(record.timestamp, tagged)
+        # Revisions and compaction leave fewer media than records: then look further back.
+        if len(found) >= limit or start == begin:
+            return sorted(found.values(), key=lambda said: -said.time)[:limit]
+        reach *= 4
+
+
+async def one(ports: Ports, prefix: str) -> MediaTagged:
+    """The newest result of the medium whose id begins so.
+
+    Raises:
+        UnknownMediumError: no medium's does, or several do.
+    """
+    prefix = prefix.lower()
+    if not prefix or not set(prefix) <= set(string.hexdigits) or len(prefix) > _ID_LENGTH:
+        raise UnknownMediumError(
+            f"{prefix!r} is no media id: these are up to 32 hexadecimal digits"
+        )
+    keys = await ports.state.keys(f"result/{prefix}")
+    found = [key.removeprefix("result/") for key in keys]
+    if not found:
+        raise UnknownMediumError(
+            f"no result of a medium {prefix}...: `tagger results` lists the newest"
+        )
+    if len(found) > 1:
+        raise UnknownMediumError(f"{prefix} begins {_listed(found)}: give more digits")
+    tagged = await _read(ports, found[0])
+    if tagged is None:
+        raise UnknownMediumError(f"the result of {found[0]} is just being written; try again")
+    return tagged
+
+
+async def every(ports: Ports) -> AsyncIterator[MediaTagged]:
+    """The newest result of every medium, by id."""
+    for key in await ports.state.keys("result/"):
+        if (tagged := await _read(ports, key.removeprefix("result/"))) is not None:
+            yield tagged
+
+
+async def follow(ports: Ports) -> AsyncIterator[MediaTagged]:
+    """Each result that is said from now on."""
+    async for record in ports.log.tail([MediaTagged.topic], "latest", follow=True):
+        if record.value is None:
+            continue
+        try:
+            yield (await read_event(record, ports.blobs)).of(MediaTagged).data
+        except SchemaError:
+            continue  # not ours: anybody may publish
+
+
+async def _read(ports: Ports, media_id: str) -> MediaTagged | None:
+    latest = await PartStore(ports.state).latest(media_id)
+    if latest is None:
+        return None
+    key = f"results/{media_id}/{latest.pipeline or 'none'}.json"
+    if await ports.blobs.stat(key) is None:
+        return None  # the revision is noted before its blob is written
+    return MediaTagged.model_validate_json(await ports.blobs.get(key))
+
+
+def _listed(ids: Sequence[str]) -> str:
+    more = f" and {len(ids) - _SHOWN} more" if len(ids) > _SHOWN else ""
+    return ", ".join(ids[:_SHOWN]) + more
