@@ -21,9 +21,16 @@ Leanings = dict[str, float]
 """Fine label to a factor on its probability; a label that is not named keeps factor 1."""
 
 _SAME_COLOUR = 0.55  # Bhattacharyya coefficient of two garments' colours
+_COLOUR_WEIGHT, _NAME_WEIGHT = 6.0, 0.7
 _MIDRIFF = 0.01  # bare pixels between top and bottom, in torso lengths squared
 _BARE = 0.5
+_THIGH_HIGH = 0.4
 _KNEE_HIGH, _ANKLE_HIGH = 1.1, 1.5  # reach of a garment along the legs: hip 0, knee 1, ankle 2
+
+LEAN_JACKET: Leanings = {"outwear": 4.0, "t-shirt": 0.1}
+"""For what hangs open over something else."""
+
+LEAN_UNDER_JACKET: Leanings = {"outwear": 0.05}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +38,14 @@ class Legs:
     """What the legs show.
 
     Attributes:
+        seen: how far down they lie in the picture: hip 0, knee 1, ankle 2.
         bare: share of skin among the visible pixels of the lower legs, 0 to 1; None if out of view.
         reach: how far down the clothes go: hip 0, knee 1, ankle 2.
         hem: whether skin shows below the clothes, so that their end is seen.
         forked: whether something else shows between the two legs, below the crotch.
     """
 
+    seen: float
     bare: float | None
     reach: float
     hem: bool
@@ -71,6 +80,7 @@ def read_legs(body: Body, covers: Covers) -> Legs:
     shins = seen & (steps > 1.15) & (steps < 1.85)
     told = dressed[shins].sum() + bare[shins].sum()
     return Legs(
+        seen=float(steps[seen].max()) if seen.any() else 0.0,
         bare=float(bare[shins].sum() / told) if told >= 3 else None,
         reach=reach,
         hem=bool(bare[below].sum() >= 2),
@@ -96,32 +106,38 @@ def _forked(
     return rays > 0 and open_rays > 0.3 * rays
 
 
-def is_dress(body: Body, covers: Covers, likeness: float, legs: Legs, named: float | None) -> bool:
-    """Whether top and bottom are one garment.
+def is_long_top(likeness: float, legs: Legs) -> bool:
+    """Whether what covers the hips is the end of the top: one colour, and no thigh in view."""
+    return likeness > _SAME_COLOUR and legs.seen < _THIGH_HIGH
+
+
+def is_parted(body: Body, covers: Covers) -> bool:
+    """Whether a bare midriff parts top and bottom."""
+    return _bare_midriff(body, covers) > _MIDRIFF * body.torso**2
+
+
+def is_dress(likeness: float, legs: Legs, named: float) -> bool:
+    """Whether top and bottom are one garment: a sum of evidence, each in log odds.
 
     Args:
-        body: the pose, in pixels of ``covers``.
-        covers: ``(h, w) uint8`` of :class:`Cover`.
         likeness: of the colours of top and bottom, 0 to 1.
         legs: what the legs show.
-        named: probability of "dress" that the crop heads give both together, if they were asked.
+        named: how surely the crop heads call both together a dress, 0 to 1.
     """
-    if bare_midriff(body, covers) > _MIDRIFF * body.torso**2:
-        return False
-    evidence = 6.0 * (likeness - _SAME_COLOUR)
+    evidence = _COLOUR_WEIGHT * (likeness - _SAME_COLOUR)
     if legs.forked:
         evidence -= 2.0
     elif legs.hem:
         evidence += 1.0
     if legs.bare is not None:
         evidence += 1.5 if legs.bare > _BARE else -1.0
-    if named is not None:
-        odds = np.log(max(named, 0.02) / max(1 - named, 0.02))
-        evidence += 0.7 * float(odds)
-    return evidence > 0
+    elif not legs.hem:
+        evidence -= 1.0
+    odds = np.log(max(named, 0.02) / max(1 - named, 0.02))
+    return evidence + _NAME_WEIGHT * float(odds) > 0
 
 
-def bare_midriff(body: Body, covers: Covers) -> float:
+def _bare_midriff(body: Body, covers: Covers) -> float:
     """Pixels of skin that have top above and bottom below them, on the trunk."""
     points = body.points[
         [Joint.LEFT_SHOULDER, Joint.RIGHT_SHOULDER, Joint.RIGHT_HIP, Joint.LEFT_HIP]

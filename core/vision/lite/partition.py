@@ -142,10 +142,10 @@ class _Guide:
         mean = self._blur(small)
         spread = self._blur(self._small * small[..., None]) - self._mean * mean[..., None]
         slope = np.einsum("hwij,hwj->hwi", self._inverse, spread)
-        offset = mean - (slope * self._mean).sum(axis=-1)
+        offset = mean - np.einsum("hwc,hwc->hw", slope, self._mean)
         full = self._full.shape[1::-1]
         slope = np.asarray(cv2.resize(self._blur(slope), full))
-        smooth = (slope * self._full).sum(axis=-1) + cv2.resize(self._blur(offset), full)
+        smooth = np.einsum("hwc,hwc->hw", slope, self._full) + cv2.resize(self._blur(offset), full)
         return np.asarray(smooth, np.float32)
 
     def _blur(self, values: Floats) -> Floats:

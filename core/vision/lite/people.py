@@ -1,8 +1,9 @@
 """Garments that people wear: a pose gives the places, colours give the outlines.
 
 Each person is looked at alone, in a view of fixed work size around them: what the pose expects
-(:mod:`anatomy`) and the colours found there share out the pixels (:mod:`partition`), the shares
-become pieces of clothing (:mod:`outfit`), and the crop heads name the pieces.
+(:mod:`~core.vision.lite.anatomy`) and the colours found there share out the pixels
+(:mod:`~core.vision.lite.partition`), the shares become pieces of clothing
+(:mod:`~core.vision.lite.pieces`), and the crop heads name the pieces.
 """
 
 from __future__ import annotations
@@ -14,12 +15,11 @@ from typing import Protocol
 import cv2
 import numpy as np
 
-from core.vision.lite import outfit
-from core.vision.lite.anatomy import Cover, expectation
+from core.vision.lite.anatomy import expectation
 from core.vision.lite.hem import draw_hem
-from core.vision.lite.outfit import Covers, Leanings
-from core.vision.lite.palette import Palette, likeness, palette
+from core.vision.lite.palette import palette
 from core.vision.lite.partition import partition
+from core.vision.lite.pieces import Piece, pieces, tidy
 from core.vision.lite.pose import Body, Floats, PoseModels
 from core.vision.lite.seams import CropHeads, Part, PersonGarment
 from core.vision.lite.skin import bareness, learn, to_lab
@@ -31,27 +31,15 @@ _WORK_SIDE = 384  # longer side of the work view, pixels
 _MARGIN = 0.12  # around the body, of its longer side
 _LEAST_TORSO = 0.10  # of the longer side of the image: smaller people are not told apart
 _LEAST_FILLED = 0.8  # of the trunk between shoulders and hips must lie in the silhouette
-_BEYOND_DOUBT = 0.9  # of detections; clothes without a person stayed below 0.81
+_BEYOND_DOUBT = 0.85  # of detections; clothes without a person stayed below 0.81
 _LIKE_SKIN = 0.3  # share of the trunk, or of the ground, that makes skin no proof
-_LEAST_PIECE = {Cover.TOP: 0.06, Cover.BOTTOM: 0.06, Cover.SHOES: 0.02}  # torso lengths squared
-_LEAST_BLOB = 0.06  # of a piece's largest blob
-_LEAST_FIT = 0.2  # mean expectation of a piece in one of its blobs
-_SKIN_COLOURED = 0.4  # shoes more like skin than this can't be told from bare feet
+_DOUBT = 0.02  # no word is impossible to the crop heads
 _CATEGORIES: dict[Part, frozenset[str]] = {
     "top": frozenset({"topwear", "outerwear"}),
     "bottom": frozenset({"bottomwear"}),
     "dress": frozenset({"dress"}),
     "footwear": frozenset({"footwear"}),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class _Piece:
-    """One piece of clothing before it has a name; ``mask`` is ``(h, w) bool`` of the image."""
-
-    part: Part
-    mask: Mask
-    leanings: Leanings
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,15 +108,21 @@ def _is_somebody(body: Body, image: Image) -> bool:
 def _dress_up(
     image: Image, body: Body, others: Sequence[Floats], heads: CropHeads
 ) -> list[PersonGarment]:
+    """The garments of one person; ``others`` are the silhouettes of everybody else."""
     view = _view(image, body, others)
     lab = to_lab(view.image)
     skin = learn(lab, view.body)
     colours = palette(view.image, lab)
     expected = expectation(view.body, *view.image.shape[1::-1])
     shares = draw_hem(partition(view.image, colours, expected, skin), view.body)
-    covers = _tidy(shares, expected, view.body, skin.likelihood(lab))
-    pieces = _pieces(image, view, shares, covers, colours, heads)
-    return _named(image, body, pieces, heads)
+    covers = tidy(shares, expected, view.body, skin.likelihood(lab))
+
+    def named_dress(mask: Mask) -> float:
+        _, probabilities = heads.crop_heads([(view.image, mask)])
+        return sum(float(probabilities[0][i]) for i in _columns(heads, "dress"))
+
+    worn = pieces(view.body, covers, colours, named_dress)
+    return _named(image, body, view, worn, heads)
 
 
 def _view(image: Image, body: Body, others: Sequence[Floats]) -> _View:
@@ -151,107 +145,29 @@ def _view(image: Image, body: Body, others: Sequence[Floats]) -> _View:
     return _View(resize(image[y0:y1, x0:x1], *size), work, (x0, y0, x1, y1))
 
 
-def _pieces(
-    image: Image,
-    view: _View,
-    shares: Floats,
-    covers: Covers,
-    colours: Palette,
-    heads: CropHeads,
-) -> list[_Piece]:
-    """Covers to pieces of clothing, on the whole image."""
-    full = _enlarged(shares, covers, view, image.shape[:2])
-    legs = outfit.read_legs(view.body, covers)
-    has = {c: bool((covers == c).any()) for c in (Cover.TOP, Cover.BOTTOM, Cover.SHOES)}
-    pieces: list[_Piece] = []
-    if has[Cover.TOP] and has[Cover.BOTTOM]:
-        top, bottom = (colours.distribution(covers == c) for c in (Cover.TOP, Cover.BOTTOM))
-        both = (full == Cover.TOP) | (full == Cover.BOTTOM)
-        named = _probability(heads, image, both, "dress")
-        if outfit.is_dress(view.body, covers, likeness(top, bottom), legs, named):
-            pieces.append(_Piece("dress", both, {}))
-    if not pieces:
-        if has[Cover.TOP]:
-            leanings = outfit.lean_top(view.body, covers)
-            pieces.append(_Piece("top", full == Cover.TOP, leanings))
-        if has[Cover.BOTTOM]:
-            cut_off = bool((full[-2:] == Cover.BOTTOM).any())
-            leanings = outfit.lean_bottom(legs, cut_off)
-            pieces.append(_Piece("bottom", full == Cover.BOTTOM, leanings))
-    if has[Cover.SHOES]:
-        pieces.append(_Piece("footwear", full == Cover.SHOES, {}))
-    return pieces
-
-
-def _tidy(shares: Floats, expected: Floats, body: Body, alike: Floats) -> Covers:
-    """``(h, w) uint8`` the strongest cover of each pixel, without crumbs and unlikely pieces.
-
-    A blob of a piece goes where it is small beside the largest, or lies where the pose expects
-    something else: a bag in a hand often has the colour of a garment.
-    """
-    covers: Covers = shares.argmax(axis=0).astype(np.uint8)
-    for cover, least in _LEAST_PIECE.items():
-        mask = (covers == cover).astype(np.uint8)
-        count, blobs = cv2.connectedComponents(mask)
-        flat = np.asarray(blobs).ravel()
-        areas = np.bincount(flat, minlength=count).astype(np.float64)
-        areas[0] = 0
-        fitting = np.bincount(flat, expected[cover].ravel(), count) / np.maximum(areas, 1)
-        crumbs = (areas < _LEAST_BLOB * areas.max()) | (fitting < _LEAST_FIT)
-        covers[(mask > 0) & crumbs[blobs]] = Cover.BACKGROUND
-        kept = covers == cover
-        too_small = np.count_nonzero(kept) < least * body.torso**2
-        barefoot = cover == Cover.SHOES and kept.any() and alike[kept].mean() > _SKIN_COLOURED
-        if too_small or barefoot:
-            covers[kept] = Cover.SKIN if barefoot else Cover.BACKGROUND
-    return covers
-
-
-def _enlarged(shares: Floats, covers: Covers, view: _View, shape: tuple[int, ...]) -> Covers:
-    """Covers on the whole image; edges are drawn where the enlarged shares cross."""
-    x0, y0, x1, y1 = view.window
-    size = (x1 - x0, y1 - y0)
-    best = np.zeros(size[::-1], np.float32)
-    inner = np.zeros(size[::-1], np.uint8)
-    for cover, share in zip(Cover, shares, strict=True):
-        held = np.where(covers == cover, np.maximum(share, 0.3), np.minimum(share, 0.3))
-        larger = np.asarray(cv2.resize(held.astype(np.float32), size))
-        stronger = larger > best
-        best[stronger], inner[stronger] = larger[stronger], cover
-    full = np.zeros(shape, np.uint8)
-    full[y0:y1, x0:x1] = inner
-    return full
-
-
-def _probability(heads: CropHeads, image: Image, mask: Mask, label: str) -> float:
-    _, probabilities = heads.crop_heads([(image, mask)])
-    return float(probabilities[0][heads.labels.index(label)])
-
-
 def _named(
-    image: Image, body: Body, pieces: Sequence[_Piece], heads: CropHeads
+    image: Image, body: Body, view: _View, worn: Sequence[Piece], heads: CropHeads
 ) -> list[PersonGarment]:
     """Let the crop heads choose each piece's word among those its body part allows."""
-    if not pieces:
+    if not worn:
         return []
-    _, probabilities = heads.crop_heads([(image, piece.mask) for piece in pieces])
-    outline = body.mask > 0.5
-    for piece in pieces:
-        outline = outline | piece.mask
-    whole = _bounds(outline)
+    masks = [_enlarged(piece.mask, view, image.shape[:2]) for piece in worn]
+    _, probabilities = heads.crop_heads([(image, mask > 0.5) for mask in masks])
+    whole = _bounds(np.any([body.mask > 0.5, *(mask > 0.5 for mask in masks)], axis=0))
     garments = []
-    for piece, row in zip(pieces, probabilities, strict=True):
+    for piece, mask, row in zip(worn, masks, probabilities, strict=True):
         weights = {
-            label: (float(p) + 0.02) * piece.leanings.get(label, 1.0)
-            for label, p in zip(heads.labels, row, strict=True)
-            if CATEGORY_OF[label] in _CATEGORIES[piece.part]
+            heads.labels[i]: (float(row[i]) + _DOUBT) * piece.leanings.get(heads.labels[i], 1.0)
+            for i in _columns(heads, piece.part)
         }
+        if not weights or not (mask > 0.5).any():
+            continue
         label = max(weights, key=weights.__getitem__)
         sure = weights[label] / sum(weights.values())
         garments.append(
             PersonGarment(
-                box=_bounds(piece.mask),
-                mask=piece.mask.astype(np.float32),
+                box=_bounds(mask > 0.5),
+                mask=mask,
                 part=piece.part,
                 label=label,
                 category=CATEGORY_OF[label],
@@ -260,6 +176,22 @@ def _named(
             )
         )
     return garments
+
+
+def _columns(heads: CropHeads, part: Part) -> list[int]:
+    """The columns of the crop heads' probabilities whose labels can cover a part of the body."""
+    return [i for i, label in enumerate(heads.labels) if CATEGORY_OF[label] in _CATEGORIES[part]]
+
+
+def _enlarged(mask: Mask, view: _View, shape: tuple[int, ...]) -> Floats:
+    """A mask of the view on the whole image, ``(h, w) float32``, soft along its edge.
+
+    Masks that are apart in the view are apart in the image: no pixel is over a half in two.
+    """
+    x0, y0, x1, y1 = view.window
+    full = np.zeros(shape, np.float32)
+    full[y0:y1, x0:x1] = cv2.resize(mask.astype(np.float32), (x1 - x0, y1 - y0))
+    return full
 
 
 def _bounds(mask: Mask) -> Box:

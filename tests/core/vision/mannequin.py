@@ -78,6 +78,16 @@ class Mannequin:
                 self._limb(area, (f"{side}_ELBOW", f"{side}_WRIST"), 24, 0.9)
         return self._wear("top", colour, area)
 
+    def jacket(self, colour: Colour, hem: int = 240) -> Mannequin:
+        """Put on an open jacket with long sleeves, over what is worn already."""
+        area = np.zeros((HEIGHT, WIDTH), np.uint8)
+        for side, x in (("LEFT", 1), ("RIGHT", -1)):
+            front = [(12, 100), (38, 100), (50, 120), (38, hem), (16, hem)]
+            cv2.fillPoly(area, [np.array([(150 + x * dx, y) for dx, y in front], np.int32)], 1)
+            self._limb(area, (f"{side}_SHOULDER", f"{side}_ELBOW"), 28, 1)
+            self._limb(area, (f"{side}_ELBOW", f"{side}_WRIST"), 24, 0.9)
+        return self._wear("jacket", colour, area)
+
     def trousers(self, colour: Colour, waist: int = 218) -> Mannequin:
         area = self._hips(waist)
         for side in ("LEFT", "RIGHT"):

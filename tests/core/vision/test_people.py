@@ -131,6 +131,37 @@ def test_shoes_are_found_and_bare_feet_are_not() -> None:
     assert "footwear" not in barefoot
 
 
+def test_an_open_jacket_and_the_top_under_it_are_two_garments() -> None:
+    figure = Mannequin().trousers(DENIM).top(WHITE).jacket(BLACK)
+
+    found = BlazePoseFinder(Posed(figure.body())).find(figure.picture(), EvenHeads())
+
+    by_category = {garment.category: garment.mask > 0.5 for garment in found}
+    assert set(by_category) == {"outerwear", "topwear", "bottomwear"}
+    assert overlap(by_category["outerwear"], figure.worn["jacket"]) > 0.8
+    assert overlap(by_category["topwear"], figure.worn["top"]) > 0.8
+
+
+def test_a_print_on_the_chest_is_no_layer() -> None:
+    figure = Mannequin().trousers(DENIM).top(WHITE)
+    picture = figure.picture()
+    picture[130:165, 130:170] = BLACK
+
+    found = BlazePoseFinder(Posed(figure.body())).find(picture, EvenHeads())
+
+    assert sorted(garment.part for garment in found) == ["bottom", "top"]
+
+
+def test_what_covers_the_hips_of_a_half_figure_belongs_to_the_top() -> None:
+    figure = Mannequin().trousers(RED).top(RED, sleeves=True)
+    body = figure.body()
+    half = Body(body.points, body.visibility, body.mask[:250], body.presence, body.detection)
+
+    found = BlazePoseFinder(Posed(half)).find(figure.picture()[:250], EvenHeads())
+
+    assert [garment.part for garment in found] == ["top"]
+
+
 def test_boxes_hold_their_masks_and_bodies_hold_the_boxes() -> None:
     for garment in garments_on(Mannequin().trousers(DENIM).top(WHITE)).values():
         ys, xs = np.nonzero(garment.mask > 0.5)
