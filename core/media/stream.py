@@ -42,7 +42,7 @@ class VideoSource:
     """The video stream of a file, opened for one pass.
 
     Times begin with the container's start and rise strictly: a stream that jumps back in time, as
-    joined recordings do, goes on where it was; a frame within the same millisecond is left out.
+    joined recordings do, goes on where it was.
 
     Attributes:
         format: the container's, ``mov`` (also MP4) or ``matroska`` (also WEBM).
@@ -81,7 +81,7 @@ class VideoSource:
         self.pixel_aspect = _sane(self._stream.sample_aspect_ratio, _ASPECTS) or Fraction(1)
         self.damaged = 0
         self.end_ms = 0
-        self._first_ms: int | None = None
+        self._first_ms = 0
 
     def __enter__(self) -> Self:
         return self
@@ -93,26 +93,16 @@ class VideoSource:
         """Every frame in order of presentation; raises LimitExceededError on what has no end."""
         nominal_ms = max(1, round(1000 / self.rate))
         start = Fraction(self._container.start_time or 0, _MICROSECONDS)
-        shift_ms, last_ms = 0, -1
+        clock = _Clock(start, nominal_ms)
         for count, frame in enumerate(self._decode(), 1):
             if count > self._options.max_video_frames:
                 raise LimitExceededError(
                     "the video has more frames than "
                     f"max_video_frames = {self._options.max_video_frames}"
                 )
-            if frame.pts is None or frame.time_base is None:
-                time_ms = last_ms + nominal_ms
-            else:
-                time_ms = round((frame.pts * frame.time_base - start) * 1000) + shift_ms
-            if time_ms < last_ms:
-                shift_ms += last_ms + nominal_ms - time_ms
-                time_ms = last_ms + nominal_ms
-            time_ms = max(time_ms, 0)
-            if time_ms == last_ms:
-                continue
+            time_ms = clock.read(frame)
             self._check_time(time_ms / 1000)
-            last_ms = time_ms
-            if self._first_ms is None:
+            if count == 1:
                 self._first_ms = time_ms
             self.end_ms = time_ms + (_duration_ms(frame) or nominal_ms)
             yield TimedFrame(time_ms, frame)
@@ -121,7 +111,7 @@ class VideoSource:
         """What was wrong with the stream, once it has been read to its end."""
         notes = []
         declared_ms, tolerance_ms = self._declared()
-        seen_ms = self.end_ms - (self._first_ms or 0)
+        seen_ms = self.end_ms - self._first_ms
         if declared_ms - seen_ms > tolerance_ms:
             notes.append(f"stream ends at {seen_ms / 1000:.1f} s of {declared_ms / 1000:.1f} s")
         if self.damaged:
@@ -200,6 +190,31 @@ class VideoSource:
             return round((int(hours) * 3600 + int(minutes) * 60 + float(seconds)) * 1000), 500
         # The container's may be that of a sound track that goes on a little longer.
         return (self._container.duration or 0) // 1000, 2000
+
+
+class _Clock:
+    """Presentation times in ms that rise with every frame."""
+
+    def __init__(self, start: Fraction, nominal_ms: int) -> None:
+        self._start = start
+        self._nominal_ms = nominal_ms
+        self._last_ms: int | None = None
+        self._shift_ms = 0
+
+    def read(self, frame: VideoFrame) -> int:
+        last_ms = self._last_ms
+        following_ms = 0 if last_ms is None else last_ms + self._nominal_ms
+        if frame.pts is None or frame.time_base is None:
+            time_ms = following_ms
+        else:
+            time_ms = round((frame.pts * frame.time_base - self._start) * 1000) + self._shift_ms
+        if time_ms < (last_ms or 0):
+            self._shift_ms += following_ms - time_ms
+            time_ms = following_ms
+        elif time_ms == last_ms:
+            time_ms += 1
+        self._last_ms = time_ms
+        return time_ms
 
 
 def _duration_ms(frame: VideoFrame) -> int:

@@ -7,6 +7,7 @@ import random
 import struct
 import zipfile
 import zlib
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,8 @@ import pillow_heif
 import pytest
 from PIL import Image, ImageCms
 
-from core.errors import LimitExceededError, UndecodableError
+from core.errors import DecoderDiedError, LimitExceededError, UndecodableError
+from core.media.children import DecoderPool
 from core.media.decode import Decoder
 from core.media.decoded import Decoded
 from core.media.options import DecodeOptions
@@ -347,6 +349,29 @@ async def test_flipped_bits_never_do_more_than_refuse(
             await decoder.frames(path, "picture", folder)
         except (UndecodableError, LimitExceededError) as error:
             assert len(str(error)) > 10  # noqa: PT017
+
+
+async def test_a_picture_that_needs_too_much_memory_fails_alone(
+    tmp_path: Path, folder: Path
+) -> None:
+    Image.new("RGB", (9000, 9000)).save(tmp_path / "large.png", compress_level=1)
+    halves().save(tmp_path / "small.png")
+
+    async with DecoderPool(1, time_limit_s=60, memory_limit_bytes=200 << 20) as pool:
+        decoder = Decoder(pool, OPTIONS)
+        with pytest.raises(DecoderDiedError, match="more than 200 MiB of memory"):
+            await decoder.frames(tmp_path / "large.png", "picture", folder)
+        assert (await decoder.frames(tmp_path / "small.png", "picture", folder)).frames
+
+
+async def test_a_child_for_pictures_loads_little(decoder: Decoder, pool: DecoderPool) -> None:
+    await decoder.warm_up()
+
+    loaded = await pool.run(partial(eval, "sorted(__import__('sys').modules)"))
+
+    assert "PIL.Image" in loaded
+    heavy = {"numpy", "cv2", "av", "scenedetect", "asyncio", "structlog", "pydantic", "infra"}
+    assert heavy.isdisjoint(loaded)
 
 
 def test_the_same_bytes_give_the_same_frame(tmp_path: Path) -> None:
