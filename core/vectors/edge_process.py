@@ -161,7 +161,9 @@ class _Running:
         for answer in self._asked.values():
             if not answer.done():
                 answer.set_exception(
-                    OutageError(f"the vector engine of {self._folder} {how}; it will be restarted")
+                    OutageError(
+                        f"the vector engine of {self._folder} {how}; the next call restarts it"
+                    )
                 )
 
 
@@ -170,7 +172,11 @@ def _search_path() -> list[str]:
 
 
 def _how_it_ended(code: int) -> str:
-    return f"ended with exit code {code}" if code >= 0 else f"died of {signal.Signals(-code).name}"
+    if code >= 0:
+        return f"ended with exit code {code}"
+    if -code == signal.SIGBUS:  # what a full disk does to whoever writes through a mapped file
+        return "died of SIGBUS (is the disk full?)"
+    return f"died of {signal.Signals(-code).name}"
 
 
 def _made(folder: Path) -> Path:

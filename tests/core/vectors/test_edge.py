@@ -18,6 +18,7 @@ import pytest
 from core.errors import BusyError, FormatError, OutageError
 from core.vectors.edge import EdgeVectorStore
 from core.vectors.edge_engine import Engine
+from core.vectors.edge_shard import Shard
 from core.vectors.edge_wire import Record, Spec, Where
 from core.vectors.port import CollectionSpec, Point
 
@@ -65,7 +66,7 @@ async def test_an_engine_that_dies_is_an_outage_and_comes_back(vectors: EdgeVect
 
     os.kill(_engine_pid(), signal.SIGKILL)
 
-    with pytest.raises(OutageError, match=r"died of SIGKILL.*restarted"):
+    with pytest.raises(OutageError, match=r"died of SIGKILL.*restarts"):
         await waiting
     assert await vectors.count("items") >= 1
     await vectors.upsert("items", "fashion-1", [_point(2)])
@@ -143,6 +144,28 @@ def test_a_change_is_synced_through_the_log(
     engine.sync()
     assert len(synced) == len(list(log.iterdir()))
     engine.close()
+
+
+def test_a_large_collection_is_indexed_in_a_quiet_moment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.vectors.edge_shard._INDEXED_FROM", 500)
+    monkeypatch.setattr("core.vectors.edge_shard._TIDY_AFTER", 1_000)
+    drawn = np.random.default_rng(0).normal(size=(1_500, 64)).astype(np.float32)
+    rows = [row.tobytes() for row in drawn]
+    shard = Shard.create(tmp_path / "shard", 64, [])
+    shard.upsert([Record(str(uuid.UUID(int=n)), row, {}) for n, row in enumerate(rows, start=1)])
+    before = shard.search(rows[:20], 1, 0.9, _ALL)
+
+    assert shard.untidy
+    shard.tidy()
+
+    assert not shard.untidy
+    assert any((tmp_path / "shard" / "segments").rglob("graph.bin"))
+    assert [[hit.id for hit in hits] for hits in shard.search(rows[:20], 1, 0.9, _ALL)] == [
+        [hit.id for hit in hits] for hits in before
+    ]
+    shard.close()
 
 
 def test_half_a_collection_is_none(tmp_path: Path) -> None:

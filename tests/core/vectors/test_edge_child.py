@@ -22,6 +22,7 @@ class _Recorder:
         self.calls: list[str] = []
         self.refuses_sync = False
         self.untidy = False
+        self.tidied = threading.Event()
 
     def upsert(self, name: str) -> None:
         self.calls.append(f"upsert {name}")
@@ -40,6 +41,7 @@ class _Recorder:
     def tidy(self) -> None:
         self.calls.append("tidy")
         self.untidy = False
+        self.tidied.set()
 
     def close(self) -> None:
         self.calls.append("close")
@@ -140,12 +142,10 @@ def test_it_tidies_up_when_nobody_asks(line: _Line, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr("core.vectors.edge_child._QUIET_S", 0.01)
     engine = _Recorder()
     engine.untidy = True
-    tidied = threading.Event()
-    monkeypatch.setattr(engine, "tidy", lambda: (_Recorder.tidy(engine), tidied.set()))
     serving = threading.Thread(target=_serve, args=(engine, line))
 
     serving.start()
-    assert tidied.wait(10)
+    assert engine.tidied.wait(10)
     line.end()
     serving.join()
 
