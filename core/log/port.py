@@ -93,11 +93,17 @@ class Subscription(Protocol):
     async def fetch(self, limit: int, timeout: float) -> list[Record]:
         """Up to ``limit`` records of unpaused partitions; empty after ``timeout`` seconds.
 
-        Rebalances happen in here. Each record is returned once per assignment.
+        Rebalances happen in here, the first assignment, too. Each record is returned once per
+        assignment.
+
+        Raises:
+            OwnershipLostError: another process has the group, and this one cannot come back.
         """
         ...
 
-    def pause(self, partitions: Iterable[TopicPartition]) -> None: ...
+    def pause(self, partitions: Iterable[TopicPartition]) -> None:
+        """Until they are resumed, or assigned anew."""
+        ...
 
     def resume(self, partitions: Iterable[TopicPartition]) -> None:
         """Wakes a fetch that waits."""

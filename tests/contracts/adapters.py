@@ -13,6 +13,7 @@ from core.state.port import StateStore
 from core.state.sqlite import SqliteStateStore
 from tests.memory_broker import Broker, Chaos
 from tests.memory_log import MemoryEventLog
+from tests.memory_state import MemoryStateStore
 
 OpenLog = Callable[[], Awaitable[EventLog]]
 OpenState = Callable[[], Awaitable[StateStore]]
@@ -68,11 +69,20 @@ def _sqlite_state(folder: Path) -> OpenState:
     return open_state
 
 
+def _memory_state(folder: Path) -> OpenState:
+    values: dict[str, bytes] = {}
+
+    async def open_state() -> StateStore:
+        return MemoryStateStore(values)
+
+    return open_state
+
+
 LOGS = [
     LogAdapter("sqlite", _sqlite_log, shares=False, cleans=True, address="sqlite:{}".format),
     LogAdapter("memory", _memory_log, shares=True, cleans=True),
 ]
-STATES = [StateAdapter("sqlite", _sqlite_state)]
+STATES = [StateAdapter("sqlite", _sqlite_state), StateAdapter("memory", _memory_state)]
 
 
 async def open_address(address: str) -> EventLog:
