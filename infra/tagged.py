@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import string
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import dataclass
 
-from core.errors import SchemaError, TaggingError
-from core.events import MediaTagged
+from core.errors import TaggingError
+from core.events import MediaTagged, Purpose
 from core.parts import PartStore
 from infra.answers import read_event
 from infra.assembly import Ports
@@ -28,7 +28,7 @@ class Said:
     tagged: MediaTagged
 
 
-async def newest(ports: Ports, limit: int) -> list[Said]:
+async def newest(ports: Ports, limit: int, purpose: Purpose) -> list[Said]:
     """The ``limit`` results that were said last, newest first, one a medium.
 
     Read from the end of the log, so it takes as long among ten results as among millions.
@@ -41,8 +41,9 @@ async def newest(ports: Ports, limit: int) -> list[Said]:
         found: dict[str, Said] = {}
         async for record in ports.log.tail(topics, start, follow=False):
             if record.value is not None:
-                tagged = (await read_event(record, ports.blobs)).of(MediaTagged).data
-                found[tagged.media_id] = Said(record.timestamp, tagged)
+                event = (await read_event(record, ports.blobs)).of(MediaTagged)
+                if event.purpose == purpose:
+                    found[event.subject] = Said(record.timestamp, event.data)
         # Revisions and compaction leave fewer media than records: then look further back.
         if len(found) >= limit or start == begin:
             return sorted(found.values(), key=lambda said: -said.time)[:limit]
@@ -74,22 +75,22 @@ async def one(ports: Ports, prefix: str) -> MediaTagged:
     return tagged
 
 
-async def every(ports: Ports) -> AsyncIterator[MediaTagged]:
-    """The newest result of every medium, by id."""
+async def every(ports: Ports, purpose: Purpose) -> AsyncIterator[MediaTagged]:
+    """The newest result of every medium of this purpose, by id."""
     for key in await ports.state.keys("result/"):
-        if (tagged := await _read(ports, key.removeprefix("result/"))) is not None:
+        tagged = await _read(ports, key.removeprefix("result/"))
+        if tagged is not None and (tagged.product is not None) == (purpose == "catalog"):
             yield tagged
 
 
-async def follow(ports: Ports) -> AsyncIterator[MediaTagged]:
+async def follow(ports: Ports, purpose: Purpose) -> AsyncGenerator[MediaTagged, None]:
     """Each result that is said from now on."""
     async for record in ports.log.tail([MediaTagged.topic], "latest", follow=True):
         if record.value is None:
             continue
-        try:
-            yield (await read_event(record, ports.blobs)).of(MediaTagged).data
-        except SchemaError:
-            continue  # not ours: anybody may publish
+        event = (await read_event(record, ports.blobs)).of(MediaTagged)
+        if event.purpose == purpose:
+            yield event.data
 
 
 async def _read(ports: Ports, media_id: str) -> MediaTagged | None:

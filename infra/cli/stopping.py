@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from types import FrameType
 from typing import TypeVar
 
@@ -44,3 +44,23 @@ def run_until_stopped(work: Callable[[asyncio.Event], Awaitable[T]]) -> T:
                 signal.signal(number, handler)
 
     return asyncio.run(supervised())
+
+
+async def until(stop: asyncio.Event, items: AsyncGenerator[T, None]) -> AsyncGenerator[T, None]:
+    """The items, ended by ``stop`` also while the next one is waited for."""
+    stopped = asyncio.create_task(stop.wait())
+    try:
+        while not stop.is_set():
+            following = asyncio.ensure_future(anext(items))
+            await asyncio.wait((following, stopped), return_when=asyncio.FIRST_COMPLETED)
+            if not following.done():
+                following.cancel()
+                await asyncio.gather(following, return_exceptions=True)
+                return
+            try:
+                yield following.result()
+            except StopAsyncIteration:
+                return
+    finally:
+        stopped.cancel()
+        await items.aclose()

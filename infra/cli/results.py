@@ -1,0 +1,134 @@
+"""``tagger results``: what was found, to look at or to take along."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Protocol, TextIO
+
+import typer
+from rich.console import Console
+
+from core.events import MediaTagged, Purpose
+from infra import tagged
+from infra.assembly import Ports, open_ports
+from infra.cli import tables
+from infra.cli.options import AsJson, DataDir, existing_data, load_settings, single
+from infra.cli.stopping import run_until_stopped, until
+from infra.export import CsvExport, JsonExport
+
+app = single()
+
+
+class Format(StrEnum):
+    JSON = "json"
+    CSV = "csv"
+    HTML = "html"
+
+
+@app.command()
+def results(
+    media_id: Annotated[
+        str | None, typer.Argument(help="A medium, by its id or the id's first digits.")
+    ] = None,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Go on with what is tagged from now on.")
+    ] = False,
+    export: Annotated[
+        Format | None, typer.Option("--export", help="Write all results, or the one named.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="File to export to, else the output.")
+    ] = None,
+    catalog: Annotated[
+        bool, typer.Option("--catalog", help="The catalog's pictures instead of tagged media.")
+    ] = False,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="Media listed.")] = 20,
+    matches: Annotated[
+        int, typer.Option("--matches", min=1, help="Products shown for an item.")
+    ] = 3,
+    as_json: AsJson = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Show what was found, and export it.
+
+    Without an id, the newest results are listed. --json prints one result a line.
+    """
+    if output is not None and export is None:
+        raise typer.BadParameter("say what to write with --export", param_hint="--output")
+    if follow and (media_id is not None or export is not None):
+        raise typer.BadParameter("goes with neither an id nor --export", param_hint="--follow")
+    settings = load_settings(data_dir)
+    existing_data(settings)
+    purpose: Purpose = "catalog" if catalog else "query"
+
+    async def work(stop: asyncio.Event) -> None:
+        async with open_ports(settings) as ports:
+            if export is not None:
+                await _export(_chosen(ports, media_id, purpose), export, output)
+            elif media_id is not None:
+                _show(await tagged.one(ports, media_id), matches, as_json)
+            else:
+                _list(await tagged.newest(ports, limit, purpose), as_json)
+                if follow:
+                    async for one in until(stop, tagged.follow(ports, purpose)):
+                        _show(one, matches, as_json)
+
+    run_until_stopped(work)
+
+
+def _show(one: MediaTagged, matches: int, as_json: bool) -> None:
+    if as_json:
+        print(one.model_dump_json(), flush=True)
+    else:
+        tables.medium(Console(), one, matches)
+
+
+def _list(said: Sequence[tagged.Said], as_json: bool) -> None:
+    if as_json:
+        for one in said:
+            print(one.tagged.model_dump_json(), flush=True)
+    elif said:
+        Console().print(tables.overview(said))
+    else:
+        Console(stderr=True).print("[dim]nothing has been tagged here yet[/]")
+
+
+class _Export(Protocol):
+    def add(self, tagged: MediaTagged) -> None: ...
+
+
+async def _export(chosen: AsyncIterator[MediaTagged], form: Format, output: Path | None) -> None:
+    with _stream(output) as stream:
+        into: _Export = CsvExport(stream) if form is Format.CSV else JsonExport(stream)
+        async for one in chosen:
+            into.add(one)
+
+
+async def _chosen(
+    ports: Ports, media_id: str | None, purpose: Purpose
+) -> AsyncIterator[MediaTagged]:
+    if media_id is not None:
+        yield await tagged.one(ports, media_id)
+        return
+    async for one in tagged.every(ports, purpose):
+        yield one
+
+
+@contextmanager
+def _stream(output: Path | None) -> Iterator[TextIO]:
+    """The file, which appears when it is whole; or the standard output."""
+    if output is None:
+        yield sys.stdout
+        return
+    unfinished = output.with_name(output.name + ".part")
+    try:
+        with unfinished.open("w", encoding="utf-8", newline="") as stream:
+            yield stream
+        unfinished.replace(output)
+    finally:
+        unfinished.unlink(missing_ok=True)
