@@ -6,6 +6,7 @@ A part is the event itself, in structured mode, so nothing about it is lost.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -100,6 +101,12 @@ class Parts:
         run = max(self.framed, key=lambda key: self.framed[key][0])
         return run, self.framed[run][1]
 
+    def superseded(self) -> list[Run]:
+        """Runs whose list of frames is older than the newest. One that has no list yet may still
+        become the newest: its items came ahead of it."""
+        newest = self.newest()
+        return [run for run in self.framed if newest is not None and run != newest[0]]
+
     def unframed(self) -> list[str]:
         """Roots of uploads that have neither frames nor a reason yet."""
         answered = {root for root, _ in self.framed}
@@ -161,13 +168,13 @@ class PartStore:
             parts.add(_decode_part(value), offset=int(key.rpartition("/")[2]))
         return parts
 
-    async def forget_superseded(self, media_id: str, newest: Run) -> None:
-        """Removes items of runs that no longer count; uploads and lists of frames stay."""
-        keep = _run_prefix(media_id, newest)
+    async def forget(self, media_id: str, runs: Sequence[Run]) -> None:
+        """Removes the items of runs that no longer count; uploads and lists of frames stay."""
         gone = [
             key
-            for key in await self._state.keys(f"part/{media_id}/")
-            if not key.startswith(keep) and key.split("/")[5] in ("items", "dead")
+            for run in runs
+            for key in await self._state.keys(_run_prefix(media_id, run))
+            if key.split("/")[5] in ("items", "dead")
         ]
         if gone:
             await self._state.delete(gone)
@@ -176,6 +183,10 @@ class PartStore:
         """Media with parts that no announced result covers yet."""
         prefix = _open_key(partition, "")
         return [key.removeprefix(prefix) for key in await self._state.keys(prefix)]
+
+    async def unannounced(self) -> int:
+        """Media, of all partitions, that wait for parts or for their announcement."""
+        return len(await self._state.keys("open/"))
 
     async def close_media(self, partition: int, media_id: str) -> None:
         await self._state.delete([_open_key(partition, media_id)])

@@ -8,11 +8,11 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 import structlog
 
-from consumers.results.stage import ResultsStage
 from core.errors import OutageError
 from core.log.lock import FileLock
 from core.log.port import EventLog
 from core.media.decode import Decoder
+from core.parts import PartStore
 from core.retry import RetryPolicy
 from core.runner import RunnerOptions, StageRunner
 from core.settings import Settings
@@ -41,7 +41,6 @@ class Engine:
         self.vectors = vectors
         self.decoder = decoder
         self.runners = build_runners(settings, ports, stages)
-        self._results = next((s for s in stages if isinstance(s, ResultsStage)), None)
         self._stopping = False
 
     async def run(self) -> None:
@@ -76,7 +75,7 @@ class Engine:
             topics = [model.topic for model in runner.stage.reads]
             if any((await self.ports.log.lag(runner.group, topics)).values()):
                 return False
-        return self._results is None or self._results.open_media == 0
+        return await PartStore(self.ports.state).unannounced() == 0
 
     def trouble(self) -> str | None:
         """Why the engine waits, if a dependency is away."""
@@ -101,8 +100,11 @@ def build_runners(settings: Settings, ports: Ports, stages: Sequence[Stage]) -> 
 
 
 @asynccontextmanager
-async def open_engine(settings: Settings) -> AsyncIterator[Engine]:
+async def open_engine(settings: Settings, ports: Ports | None = None) -> AsyncIterator[Engine]:
     """Opens the data folder for the one process that may be its engine.
+
+    Args:
+        ports: the folder's log, state and blobs, where they are open already; they stay open.
 
     Raises:
         BusyError: another process is; the message names it.
@@ -112,7 +114,8 @@ async def open_engine(settings: Settings) -> AsyncIterator[Engine]:
         lock.acquire(f"the engine of {settings.data_dir}")
         stack.callback(lock.release)
         loading = asyncio.create_task(asyncio.to_thread(load_vision, settings))
-        ports = await stack.enter_async_context(open_ports(settings))
+        if ports is None:
+            ports = await stack.enter_async_context(open_ports(settings))
         vectors = await stack.enter_async_context(open_vectors(settings))
         decoder = await stack.enter_async_context(open_decoder(settings))
         stages = build_stages(settings, ports, vectors, decoder, await loading)

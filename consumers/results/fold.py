@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from core.vectors.duplicates import near_duplicates
 
 from core.envelope import Event
 from core.events import (
@@ -25,6 +24,7 @@ from core.events import (
     Upload,
 )
 from core.parts import Parts, Run
+from core.vectors.duplicates import near_duplicates
 from core.vectors.port import Vectors
 
 

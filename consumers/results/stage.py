@@ -18,7 +18,7 @@ from consumers.results.fold import Folded, Thresholds, fold
 from consumers.results.tally import Tally
 from consumers.results.write import ResultWriter
 from core.envelope import Event
-from core.errors import OutageError, OwnershipLostError
+from core.errors import OutageError, OwnershipLostError, TransientError
 from core.events import (
     Data,
     DeadLetter,
@@ -83,11 +83,6 @@ class ResultsStage(Stage):
         self._open: dict[str, _Open] = {}
         self._publish: Publish | None = None
         self._clock: asyncio.Task[None] | None = None
-
-    @property
-    def open_media(self) -> int:
-        """Media that are not whole, or whole and not yet announced."""
-        return len(self._open)
 
     async def open(self, publish: Publish) -> None:
         self._publish = publish
@@ -154,10 +149,10 @@ class ResultsStage(Stage):
                 try:
                     await self._fold(media, known)
                     known.announced = loop.time()
-                except OutageError as outage:
+                except (OutageError, TransientError) as error:
                     failures += 1
                     known.dirty = True
-                    _log.warning("announcement_postponed", media_id=media, reason=str(outage))
+                    _log.warning("announcement_postponed", media_id=media, reason=str(error))
                     await asyncio.sleep(self._policy.delay(failures))
         except OwnershipLostError as lost:
             _log.info("announcement_dropped", media_id=media, reason=str(lost), redone_by="owner")
@@ -176,8 +171,7 @@ class ResultsStage(Stage):
         await self._say(parent, folded)
         if folded.tagged.missing:
             return
-        if folded.run is not None:
-            await self._parts.forget_superseded(media, folded.run)
+        await self._parts.forget(media, parts.superseded())
         async with known.closing:
             if not known.dirty and self._open.get(media) is known:
                 await self._parts.close_media(known.partition, media)

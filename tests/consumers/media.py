@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import replace
 
 import numpy as np
@@ -24,6 +25,11 @@ from core.events import (
 from core.ids import frame_id
 
 MEDIA = "0" * 31 + "1"
+
+
+def ident(name: str) -> str:
+    """The id of the item that a test calls by a short name."""
+    return str(uuid.uuid5(uuid.NAMESPACE_OID, name))
 
 
 def frame(time_ms: int) -> Frame:
@@ -82,7 +88,7 @@ def framed(
 def item(name: str, angle: float, category: str = "topwear") -> MatchedItem:
     vector = np.array([np.cos(angle), np.sin(angle)], np.float32)
     return MatchedItem(
-        item_id=name,
+        item_id=ident(name),
         label="shirt",
         category=category,
         score=0.9,
@@ -106,7 +112,7 @@ def matched(
 def indexed(time_ms: int, names: list[str], root: str = "r1", pipeline: str = "p") -> Event[Data]:
     about = frame(time_ms)
     items = [
-        IndexedItem(**item(name, 0.0).model_dump(exclude={"matches"}), point_id=name)
+        IndexedItem(**item(name, 0.0).model_dump(exclude={"matches"}), point_id=ident(name))
         for name in names
     ]
     data = ItemsIndexed(

@@ -13,7 +13,7 @@ from consumers.results.tally import Tally
 from core.envelope import Event
 from core.events import Data
 from core.parts import Parts
-from tests.consumers.media import MEDIA, dead, framed, indexed, item, matched, upload
+from tests.consumers.media import MEDIA, dead, framed, ident, indexed, item, matched, upload
 
 THRESHOLDS = Thresholds(within=0.90, across=0.85)
 Part = tuple[Event[Data], int]
@@ -71,11 +71,11 @@ def test_a_duplicate_points_at_the_earlier_item_it_repeats() -> None:
     result = folded(WHOLE)
 
     assert [(i.item_id, i.duplicate_of) for i in result.tagged.items] == [
-        ("a", None),
-        ("b", None),
-        ("c", "a"),
+        (ident("a"), None),
+        (ident("b"), None),
+        (ident("c"), ident("a")),
     ]
-    assert [i.item_id for i in result.unique] == ["a", "b"]
+    assert [i.item_id for i in result.unique] == [ident("a"), ident("b")]
     assert result.vectors.shape == (2, 2)
 
 
@@ -91,7 +91,7 @@ def test_the_newest_list_of_frames_counts_whichever_came_first() -> None:
     result = folded(parts)
 
     assert result.run == ("r1", "new")
-    assert [i.item_id for i in result.tagged.items] == ["n"]
+    assert [i.item_id for i in result.tagged.items] == [ident("n")]
     assert result.tagged.status == "complete"
 
 
@@ -141,7 +141,7 @@ def test_a_catalog_medium_says_points_only() -> None:
 
     tagged = folded(parts).tagged
 
-    assert [point.point_id for point in tagged.points] == ["a", "b"]
+    assert [point.point_id for point in tagged.points] == [ident("a"), ident("b")]
     assert tagged.items == []
     assert tagged.status == "complete"
 
