@@ -69,7 +69,7 @@ async def one(ports: Ports, prefix: str) -> MediaTagged:
         )
     if len(found) > 1:
         raise UnknownMediumError(f"{prefix} begins {_listed(found)}: give more digits")
-    tagged = await _read(ports, found[0])
+    tagged = await result(ports, found[0])
     if tagged is None:
         raise UnknownMediumError(f"the result of {found[0]} is just being written; try again")
     return tagged
@@ -78,7 +78,7 @@ async def one(ports: Ports, prefix: str) -> MediaTagged:
 async def every(ports: Ports, purpose: Purpose) -> AsyncIterator[MediaTagged]:
     """The newest result of every medium of this purpose, by id."""
     for key in await ports.state.keys("result/"):
-        tagged = await _read(ports, key.removeprefix("result/"))
+        tagged = await result(ports, key.removeprefix("result/"))
         if tagged is not None and (tagged.product is not None) == (purpose == "catalog"):
             yield tagged
 
@@ -93,7 +93,8 @@ async def follow(ports: Ports, purpose: Purpose) -> AsyncGenerator[MediaTagged, 
             yield event.data
 
 
-async def _read(ports: Ports, media_id: str) -> MediaTagged | None:
+async def result(ports: Ports, media_id: str) -> MediaTagged | None:
+    """The newest result of a medium, None if it has none yet."""
     latest = await PartStore(ports.state).latest(media_id)
     if latest is None:
         return None

@@ -27,7 +27,9 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs."
 
 def group(doc: str) -> typer.Typer:
     """An app of several commands; ``doc`` is what its help begins with."""
-    return typer.Typer(help=doc, no_args_is_help=True, add_completion=False)
+    app = typer.Typer(help=doc, no_args_is_help=True, add_completion=False)
+    app.callback()(_nothing)  # without one, an app of one command is that command
+    return app
 
 
 def single() -> typer.Typer:
@@ -70,3 +72,7 @@ def existing_data(settings: Settings) -> None:
 def only_given(options: Mapping[str, Any]) -> dict[str, Any] | None:
     """A section of the settings from options, without those that were not given."""
     return {name: value for name, value in options.items() if value is not None} or None
+
+
+def _nothing() -> None:
+    return None

@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import Annotated, Protocol, TextIO
 
 import typer
-from rich.console import Console
 
 from core.events import MediaTagged, Purpose
 from infra import tagged
 from infra.assembly import Ports, open_ports
-from infra.cli import tables
+from infra.cli import screen, tables
 from infra.cli.options import AsJson, DataDir, existing_data, load_settings, single
 from infra.cli.stopping import run_until_stopped, until
 from infra.export import CsvExport, JsonExport
@@ -85,7 +84,7 @@ def _show(one: MediaTagged, matches: int, as_json: bool) -> None:
     if as_json:
         print(one.model_dump_json(), flush=True)
     else:
-        tables.medium(Console(), one, matches)
+        tables.medium(screen.out(), one, matches)
 
 
 def _list(said: Sequence[tagged.Said], as_json: bool) -> None:
@@ -93,9 +92,9 @@ def _list(said: Sequence[tagged.Said], as_json: bool) -> None:
         for one in said:
             print(one.tagged.model_dump_json(), flush=True)
     elif said:
-        Console().print(tables.overview(said))
+        screen.out().print(tables.overview(said))
     else:
-        Console(stderr=True).print("[dim]nothing has been tagged here yet[/]")
+        screen.remark("nothing has been tagged here yet")
 
 
 class _Export(Protocol):

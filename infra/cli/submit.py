@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 
 from core.errors import TaggingError
@@ -18,7 +17,7 @@ from core.intake import Announced, Intake, Submission
 from core.settings import Settings
 from infra.answers import listening
 from infra.assembly import Ports, open_ports
-from infra.cli import tables
+from infra.cli import screen, tables
 from infra.cli.options import AsJson, DataDir, load_settings, single
 from infra.cli.stopping import run_until_stopped
 from infra.presence import with_engine
@@ -51,8 +50,8 @@ def submit(
     """
     settings = load_settings(data_dir)
     show = _Shown(as_json, matches)
-    paths = list(dict.fromkeys(path.absolute() for path in files))
-    submissions = [Submission(path, path.as_uri(), "submit", prompt=prompt) for path in paths]
+    paths = {path.resolve().as_uri(): path for path in files}
+    submissions = [Submission(path, uri, "submit", prompt=prompt) for uri, path in paths.items()]
     if wait:
         run_until_stopped(lambda stop: _tag(settings, submissions, show, stop))
     else:
@@ -67,7 +66,7 @@ class _Shown:
     def __init__(self, as_json: bool, matches: int) -> None:
         self._json = as_json
         self._matches = matches
-        self._out, self._err = Console(), Console(stderr=True)
+        self._out, self._err = screen.out(), screen.err()
         self.failed = False
 
     def refused(self, path: Path, error: TaggingError) -> None:
@@ -75,14 +74,14 @@ class _Shown:
         if self._json:
             print(json.dumps({"file": str(path), "error": str(error)}), flush=True)
         else:
-            self._err.print(f"[red]{escape(str(error))}[/]", highlight=False, soft_wrap=True)
+            self._err.print(f"[red]{escape(str(error))}[/]", soft_wrap=True)
 
     def announced(self, path: Path, known: Announced) -> None:
         if self._json:
             line = {"file": str(path), "media_id": known.media_id, "root": known.root}
             print(json.dumps(line), flush=True)
         else:
-            self._out.print(f"{escape(path.name)}  {known.media_id}", highlight=False)
+            self._out.print(f"{escape(path.name)}  {known.media_id}")
 
     def tagged(self, tagged: MediaTagged) -> None:
         self.failed = self.failed or tagged.status == "failed"
@@ -93,7 +92,7 @@ class _Shown:
 
     def hint(self, text: str) -> None:
         if not self._json:
-            self._err.print(f"[dim]{escape(text)}[/]", highlight=False, soft_wrap=True)
+            screen.remark(text)
 
 
 async def _announce(settings: Settings, submissions: Sequence[Submission], show: _Shown) -> None:

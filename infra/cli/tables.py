@@ -25,7 +25,6 @@ def medium(console: Console, tagged: MediaTagged, matches: int) -> None:
     console.print(
         f"[bold]{escape(tagged.filename or tagged.media_id)}[/]  {_status(tagged)}"
         f"  {_counts(tagged)}  [dim]{tagged.media_id}[/]",
-        highlight=False,
         soft_wrap=True,
     )
     if tagged.items:
@@ -33,7 +32,7 @@ def medium(console: Console, tagged: MediaTagged, matches: int) -> None:
     elif tagged.points:
         console.print(_points(tagged))
     for line in _remarks(tagged):
-        console.print(f"  [dim]{escape(line)}[/]", highlight=False, soft_wrap=True)
+        console.print(f"  [dim]{escape(line)}[/]", soft_wrap=True)
 
 
 def overview(said: Iterable[Said]) -> Table:
@@ -67,7 +66,7 @@ def product_name(match: Match) -> str:
 def _table(*columns: str) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     for column in columns:
-        table.add_column(column, overflow="fold")
+        table.add_column(column, overflow="fold", no_wrap=column == "Said at")
     return table
 
 

@@ -1,0 +1,151 @@
+"""``tagger catalog add``: product folders become searchable."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from catalog.folder import INFO, ProductFolders, read_product_folders
+from core.errors import SettingsError, TaggingError
+from core.settings import Settings
+from infra.assembly import Ports, open_ports
+from infra.cli import screen
+from infra.cli.meter import Meter
+from infra.cli.options import AsJson, DataDir, load_settings
+from infra.cli.stopping import run_until_stopped
+from infra.presence import with_engine
+from infra.stocking import Outcome, Plan, plan, stock
+
+_SHOWN = 20
+
+
+def add(
+    folder: Annotated[
+        Path, typer.Argument(help="Holds a folder product_<id> for each product.", exists=True)
+    ],
+    as_json: AsJson = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Make the pictures in product folders searchable.
+
+    A folder product_<id> holds a product's pictures and, if there is one, its product_info.json.
+    Running it again adds what is new or changed and repeats nothing. Beside a running engine that
+    engine does the work; else this command does it.
+    """
+    settings = load_settings(data_dir)
+    folder = folder.resolve()
+    found, place = read_product_folders(folder), folder.as_uri()
+    if not found.pictures and not found.problems:
+        raise SettingsError(
+            f"no pictures of products in {folder}: they belong into folders named product_<id>,"
+            f" or into folders with a {INFO}"
+        )
+    report = _Report(found)
+    try:
+        run_until_stopped(lambda stop: _add(settings, place, found, report, stop))
+    finally:
+        report.show(as_json)
+    if report.failed or found.problems:
+        raise typer.Exit(1)
+
+
+async def _add(
+    settings: Settings, place: str, found: ProductFolders, report: _Report, stop: asyncio.Event
+) -> None:
+    async with open_ports(settings) as ports:
+        made = await plan(ports, place, found.pictures)
+    report.begin(made)
+    if not made.to_do:
+        return
+
+    async def work(ports: Ports) -> None:
+        with Meter("Pictures", made.to_do) as meter:
+
+            def on_done(path: Path, outcome: Outcome) -> None:
+                report.count(path, outcome)
+                meter.advance()
+
+            await stock(ports, made, on_done)
+
+    await with_engine(settings, work, stop)
+
+
+class _Report:
+    """What became of the pictures."""
+
+    def __init__(self, found: ProductFolders) -> None:
+        self._found = found
+        self._started = time.monotonic()
+        self._unchanged = 0
+        self._added = 0
+        self._items = 0
+        self._bare: list[Path] = []
+        self.failed: list[tuple[Path, str]] = list(found.problems)
+
+    def begin(self, made: Plan) -> None:
+        for path, tagged in made.settled:
+            self._note(path, tagged)
+        self._unchanged = len(made.settled)
+
+    def count(self, path: Path, outcome: Outcome) -> None:
+        self._added += 1
+        self._note(path, outcome)
+
+    def show(self, as_json: bool) -> None:
+        if as_json:
+            print(json.dumps(self._summary()))
+            return
+        out, err = screen.out(), screen.err()
+        seconds = time.monotonic() - self._started
+        out.print(
+            f"{self._found.products} products, {len(self._found.pictures)} pictures:"
+            f" {self._added} worked on in {seconds:.1f} s, {self._unchanged} unchanged,"
+            f" {self._items} items searchable",
+            soft_wrap=True,
+        )
+        _list(err, "red", "could not be added", [f"{path}: {why}" for path, why in self.failed])
+        _list(err, "yellow", "show nothing that is known here", [str(path) for path in self._bare])
+        if self._found.ignored:
+            kinds = ", ".join(
+                f"{count} {suffix or 'without extension'}"
+                for suffix, count in sorted(self._found.ignored.items())
+            )
+            err.print(f"[dim]files that are no pictures: {escape(kinds)}[/]")
+
+    def _note(self, path: Path, outcome: Outcome) -> None:
+        if isinstance(outcome, TaggingError):
+            self.failed.append((path, str(outcome)))
+        elif outcome.status != "complete":
+            self.failed.append((path, outcome.reason or "; ".join(outcome.failures)))
+        elif outcome.points:
+            self._items += len(outcome.points)
+        else:
+            self._bare.append(path)
+
+    def _summary(self) -> dict[str, object]:
+        return {
+            "products": self._found.products,
+            "pictures": len(self._found.pictures),
+            "added": self._added,
+            "unchanged": self._unchanged,
+            "items": self._items,
+            "without_items": [str(path) for path in self._bare],
+            "failed": [{"file": str(path), "reason": why} for path, why in self.failed],
+        }
+
+
+def _list(console: Console, colour: str, heading: str, lines: list[str]) -> None:
+    if not lines:
+        return
+    console.print(f"[{colour}]{len(lines)} {heading}:[/]")
+    for line in lines[:_SHOWN]:
+        console.print(f"  {escape(line)}", soft_wrap=True)
+    if len(lines) > _SHOWN:
+        console.print(f"  and {len(lines) - _SHOWN} more: --json lists them")

@@ -1,0 +1,26 @@
+"""Where words for people go: results to the output, everything about them to stderr."""
+
+from __future__ import annotations
+
+import sys
+
+from rich.console import Console
+from rich.markup import escape
+
+_PIPED_WIDTH = 140
+"""Characters a line where there is no terminal to ask, so that ids in a file stay whole."""
+
+
+def out() -> Console:
+    """The output."""
+    return Console(width=None if sys.stdout.isatty() else _PIPED_WIDTH, highlight=False)
+
+
+def err() -> Console:
+    """Remarks and progress."""
+    return Console(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty())
+
+
+def remark(text: str) -> None:
+    """One line beside the results, e.g. what to do next."""
+    err().print(f"[dim]{escape(text)}[/]", soft_wrap=True)

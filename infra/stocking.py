@@ -1,0 +1,139 @@
+"""Filling the catalog: product pictures are announced together, and are done when searchable."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from catalog.folder import ProductPicture
+from core.announcements import LedgerEntry, ledger_prefix, parse_entry
+from core.errors import TaggingError
+from core.events import MediaTagged
+from core.intake import Announced, Intake, Submission
+from core.originals import FileMark
+from infra.answers import Answers, listening
+from infra.assembly import Ports
+from infra.tagged import result
+
+PRODUCER = "catalog"
+_TOGETHER = 256
+
+Outcome = MediaTagged | TaggingError
+OnDone = Callable[[Path, Outcome], None]
+
+
+@dataclass(slots=True)
+class Plan:
+    """What there is to do for a catalog's pictures.
+
+    Attributes:
+        submissions: pictures to announce: new ones, changed ones, and those of products about
+            which something new is known.
+        underway: announced before, as they are now, and without a result yet.
+        settled: announced before, as they are now, with their results.
+    """
+
+    submissions: list[Submission] = field(default_factory=list)
+    underway: list[tuple[Path, LedgerEntry]] = field(default_factory=list)
+    settled: list[tuple[Path, MediaTagged]] = field(default_factory=list)
+
+    @property
+    def to_do(self) -> int:
+        return len(self.submissions) + len(self.underway)
+
+
+async def plan(ports: Ports, place: str, pictures: Sequence[ProductPicture]) -> Plan:
+    """Holds the pictures against the ledger; reads no picture that has not changed.
+
+    Args:
+        place: uri of the folder that the catalog is in.
+    """
+    entries = {
+        entry.upload.uri: entry
+        for key, value in await ports.state.scan(ledger_prefix(PRODUCER, place))
+        for entry in (parse_entry(key, value),)
+    }
+    made = Plan()
+    for picture in pictures:
+        uri = picture.path.as_uri()
+        entry = entries.get(uri)
+        told = entry is not None and entry.upload.product == picture.product
+        if entry is None or not entry.announced or not told or _changed(picture.path, entry):
+            made.submissions.append(
+                Submission(
+                    path=picture.path,
+                    uri=uri,
+                    producer=PRODUCER,
+                    purpose="catalog",
+                    product=picture.product,
+                    place=place,
+                    # The same bytes again are news only if their product has changed.
+                    repeat=entry is not None and not told,
+                )
+            )
+        elif (tagged := await _answer(ports, entry.upload.media_id, entry.root)) is not None:
+            made.settled.append((picture.path, tagged))
+        else:
+            made.underway.append((picture.path, entry))
+    return made
+
+
+async def stock(ports: Ports, made: Plan, on_done: OnDone) -> None:
+    """Announces what the plan says and returns when all of it is searchable, or known to be bad.
+
+    Args:
+        on_done: told of each picture what became of it.
+    """
+    intake = Intake(ports.log, ports.blobs, ports.state)
+    async with listening(ports) as answers:
+        waits: list[asyncio.Future[MediaTagged]] = []
+        for path, entry in made.underway:
+            known = await _answer(ports, entry.upload.media_id, entry.root)
+            waits += _expect(answers, path, entry.root, known, on_done)
+        for start in range(0, len(made.submissions), _TOGETHER):
+            some = made.submissions[start : start + _TOGETHER]
+            for submission, outcome in zip(some, await intake.announce_many(some), strict=True):
+                if isinstance(outcome, TaggingError):
+                    on_done(submission.path, outcome)
+                    continue
+                known = await _known(ports, outcome)
+                waits += _expect(answers, submission.path, outcome.root, known, on_done)
+        await asyncio.gather(*waits)
+
+
+def _expect(
+    answers: Answers, path: Path, root: str, known: MediaTagged | None, on_done: OnDone
+) -> list[asyncio.Future[MediaTagged]]:
+    if known is not None:
+        on_done(path, known)
+        return []
+    future = answers.to(root)
+
+    def tell(done: asyncio.Future[MediaTagged]) -> None:
+        if not done.cancelled() and done.exception() is None:
+            on_done(path, done.result())
+
+    future.add_done_callback(tell)
+    return [future]
+
+
+async def _known(ports: Ports, announced: Announced) -> MediaTagged | None:
+    """Nothing new was said of a picture that only looks changed: its answer may be long there."""
+    if announced.new:
+        return None
+    return await _answer(ports, announced.media_id, announced.root)
+
+
+async def _answer(ports: Ports, media_id: str, root: str) -> MediaTagged | None:
+    tagged = await result(ports, media_id)
+    answered = tagged is not None and any(upload.root == root for upload in tagged.uploads)
+    return tagged if answered else None
+
+
+def _changed(path: Path, entry: LedgerEntry) -> bool:
+    try:
+        return FileMark.of(path.stat()).text() != entry.mark
+    except OSError:
+        return True  # the intake says what is wrong with it
