@@ -22,6 +22,7 @@ from core.events import (
     ItemsEmbedded,
     MediaFramed,
     MediaUploaded,
+    Product,
 )
 from core.ids import frame_id
 from core.media.decode import Decoder
@@ -47,6 +48,8 @@ class FramesStage(Stage):
     async def handle(self, event: Event[Data], context: Context) -> Sequence[Output]:
         upload = event.of(MediaUploaded)
         known = await self._parts.frame_list(upload.subject, self.pipeline)
+        if known is not None:
+            known = _about(upload.data.product, known)
         if known is not None and known.root != upload.root:
             cached = await self._from_parts(upload.subject, known)
             if cached:
@@ -134,6 +137,12 @@ class FramesStage(Stage):
             embedded.append(Output(again, pipeline=self.pipeline, frame=frame.frame_id))
         framed = known.framed.model_copy(update={"cached": True})
         return [*embedded, Output(framed, pipeline=self.pipeline)]
+
+
+def _about(product: Product | None, known: FrameList) -> FrameList:
+    """The same frames, with what is known of their product now: its price may have changed."""
+    framed = known.framed.model_copy(update={"product": product})
+    return known.model_copy(update={"framed": framed})
 
 
 def _embedded(item: EmbeddedItem) -> EmbeddedItem:
