@@ -103,7 +103,8 @@ class IndexStage(Stage):
                 if other < own:
                     flags[point.id] = min(flags.get(point.id) or other, other)
                 elif other > own:
-                    flags[hit.id] = min(flags.get(hit.id) or _flag(hit) or own, own)
+                    known = flags[hit.id] if hit.id in flags else _flag(hit)
+                    flags[hit.id] = min(known or own, own)
         await self._vectors.annotate(
             collection,
             {

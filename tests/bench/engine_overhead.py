@@ -14,6 +14,7 @@ import asyncio
 import tempfile
 import time
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import psutil
@@ -103,7 +104,7 @@ async def overhead(folder: Path, media: int) -> None:
     options = RunnerOptions(concurrency=256, max_in_flight=1024, max_spread=1024)
     runners = [
         StageRunner(NoOp(reads, says), log, blobs, state, options)
-        for reads, says in zip(CHAIN, CHAIN[1:], strict=False)
+        for reads, says in pairwise(CHAIN)
     ]
     process = psutil.Process()
     started = time.perf_counter()
@@ -118,7 +119,8 @@ async def overhead(folder: Path, media: int) -> None:
         if done - reported >= step:
             reported = done
             memory = process.memory_info().rss / 2**20
-            print(f"  {done:7d} media after {time.perf_counter() - started:6.1f} s, {memory:.0f} MiB")
+            seconds = time.perf_counter() - started
+            print(f"  {done:7d} media after {seconds:6.1f} s, {memory:.0f} MiB")
     seconds = time.perf_counter() - started
     await announcing
     for runner in runners:
@@ -138,12 +140,11 @@ async def concurrency(folder: Path) -> None:
     log, state, blobs = await opened(folder, 1)
     events, keys = 2000, 20
     await log.publish([encode(uploaded(n, f"{n % keys:032x}")) for n in range(events)])
-    runner = StageRunner(
-        Waiting(), log, blobs, state, RunnerOptions(concurrency=32, max_in_flight=256, max_spread=512)
-    )
+    options = RunnerOptions(concurrency=32, max_in_flight=256, max_spread=512)
+    runner = StageRunner(Waiting(), log, blobs, state, options)
     started = time.perf_counter()
     task = asyncio.create_task(runner.run())
-    while sum((await log.committed("waiting")).values()) < events:
+    while sum((await log.committed("waiting")).values()) < events:  # noqa: ASYNC110
         await asyncio.sleep(0.01)
     seconds = time.perf_counter() - started
     runner.stop()

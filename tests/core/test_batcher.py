@@ -1,0 +1,101 @@
+"""Batches: by size or deadline, one device thread, and a poisonous input that fails alone."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Sequence
+
+import pytest
+
+from core.batcher import Batcher
+
+
+async def test_inputs_that_wait_while_the_device_works_share_the_next_batch() -> None:
+    sizes: list[int] = []
+    hold = threading.Event()
+
+    def infer(batch: Sequence[int]) -> list[int]:
+        sizes.append(len(batch))
+        hold.wait(10)
+        return [n * 2 for n in batch]
+
+    batcher = Batcher("test", infer, size=4, wait_s=0)
+    first = asyncio.create_task(batcher.run(0))
+    await asyncio.to_thread(_until_started, sizes)
+    others = [asyncio.create_task(batcher.run(n)) for n in range(1, 8)]
+    await asyncio.sleep(0)
+    hold.set()
+
+    assert await asyncio.gather(first, *others) == [n * 2 for n in range(8)]
+    assert sizes == [1, 4, 3]
+    await batcher.close()
+
+
+def _until_started(sizes: list[int]) -> None:
+    wait = threading.Event()
+    while not sizes:
+        wait.wait(0.001)
+
+
+async def test_an_idle_device_waits_for_its_batch_to_fill() -> None:
+    sizes: list[int] = []
+
+    def infer(batch: Sequence[int]) -> list[int]:
+        sizes.append(len(batch))
+        return list(batch)
+
+    batcher = Batcher("test", infer, size=3, wait_s=30)
+    await asyncio.gather(*(batcher.run(n) for n in range(3)))
+
+    assert sizes == [3]
+    await batcher.close()
+
+
+async def test_a_poisonous_input_fails_alone() -> None:
+    def infer(batch: Sequence[int]) -> list[int]:
+        if 5 in batch:
+            raise ValueError("five")
+        return list(batch)
+
+    batcher = Batcher("test", infer, size=8, wait_s=0.05)
+    outcomes = await asyncio.gather(*(batcher.run(n) for n in range(8)), return_exceptions=True)
+
+    assert [n for n, outcome in enumerate(outcomes) if isinstance(outcome, ValueError)] == [5]
+    assert [n for n in outcomes if not isinstance(n, BaseException)] == [0, 1, 2, 3, 4, 6, 7]
+    await batcher.close()
+
+
+async def test_a_batch_that_does_not_fit_is_run_in_parts() -> None:
+    def infer(batch: Sequence[int]) -> list[int]:
+        if len(batch) > 2:
+            raise MemoryError
+        return list(batch)
+
+    batcher = Batcher("test", infer, size=8, wait_s=0.05)
+
+    assert await asyncio.gather(*(batcher.run(n) for n in range(8))) == list(range(8))
+    await batcher.close()
+
+
+async def test_too_few_results_are_an_error_and_not_a_mix_up() -> None:
+    batcher = Batcher("test", lambda batch: [1] * (len(batch) + 1), size=2, wait_s=0)
+
+    with pytest.raises(RuntimeError, match="2 results for 1 inputs"):
+        await batcher.run(1)
+    await batcher.close()
+
+
+async def test_a_cancelled_caller_does_not_stop_its_neighbours() -> None:
+    batcher = Batcher("test", lambda batch: list(batch), size=2, wait_s=0.02)
+    leaving, staying = asyncio.create_task(batcher.run(1)), asyncio.create_task(batcher.run(2))
+    await asyncio.sleep(0)
+    leaving.cancel()
+
+    assert await staying == 2
+    await batcher.close()
+
+
+def test_a_batch_size_below_one_is_refused() -> None:
+    with pytest.raises(ValueError, match="at least 1"):
+        Batcher("test", lambda batch: list(batch), size=0, wait_s=0)
