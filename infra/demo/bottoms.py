@@ -43,7 +43,7 @@ def chinos(fabric: Fabric, button: Colour) -> tuple[Layer, ...]:
     return (
         *_legs(_leg(0.36, 0.43, 0.4, 0.37, 0.16), fabric),
         *(Seam(points, width=0.012) for points in sewing.sides(line((0.26, -0.83), (0.38, -0.58)))),
-        *(Seam(points, width=0.006) for points in sewing.sides(crease)),
+        *(Seam(points, width=0.003) for points in sewing.sides(crease)),
         Seam(curve((0.08, -0.82), (0.08, -0.6), (0.0, -0.47)), width=0.006),
         Seam(line((0.0, -0.82), (0.0, -0.36))),
         *_waistband(fabric),

@@ -134,7 +134,8 @@ def _sew(canvas: _Canvas, seam: Seam) -> None:
     stroke = line[window].astype(np.float32) / 255
     soft = cv2.GaussianBlur(stroke, (0, 0), 2.0 + thickness / 2)
     if seam.colour is None:
-        canvas.shade[window] *= 1 - 0.3 * stroke - 0.16 * np.minimum(soft * 2, 1)
+        deep = min(seam.width / 0.008, 1.0)
+        canvas.shade[window] *= 1 - deep * (0.3 * stroke + 0.16 * np.minimum(soft * 2, 1))
         canvas.height[window] -= 0.006 * soft
         return
     canvas.shade[window] *= 1 - 0.3 * np.roll(soft, (2, 1), axis=(0, 1))

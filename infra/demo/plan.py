@@ -115,8 +115,8 @@ PICTURES: Final[tuple[Picture, ...]] = (
             960,
             _WALNUT,
             (
-                Placed("48205", 0.23, 0.42, 0.66, -4, flip=True),
-                Placed("48208", 0.57, 0.48, 0.76, 3, flip=True),
+                Placed("48205", 0.215, 0.42, 0.62, -4, flip=True),
+                Placed("48208", 0.575, 0.48, 0.76, 3, flip=True),
                 Placed("48218", 0.84, 0.60, 0.42, 10),
             ),
             Light(1.08, 0.02, 0.2, 3.0),

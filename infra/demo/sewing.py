@@ -79,7 +79,7 @@ def collar_band(rib: Fabric, dip: float, depth: float = 0.055) -> tuple[Layer, .
 
 def back_neck(fabric: Fabric) -> Part:
     """The inside of a shirt's back, seen through the open collar."""
-    return Part(ellipse((0.0, -0.8), 0.19, 0.1), fabric, grain=90, puff=0.5)
+    return Part(ellipse((0.0, -0.77), 0.19, 0.13), fabric, grain=90, puff=0.5)
 
 
 def collar_leaves(fabric: Fabric) -> tuple[Layer, ...]:
