@@ -55,6 +55,28 @@ class Vision:
     embedder: Embedder
 
 
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """An adapter, and the setting that chose it."""
+
+    port: str
+    adapter: str
+    setting: str
+
+
+def choices(settings: Settings) -> list[Choice]:
+    """What the functions below pick, for people to read at start-up."""
+    folder = settings.data_dir
+    return [
+        Choice("event log, state", f"SQLite, {folder / 'engine.db'}", "TAGGER_DATA_DIR"),
+        Choice("blobs", f"folder, {folder / 'blobs'}", "TAGGER_DATA_DIR"),
+        Choice("vectors", f"Qdrant Edge, {folder / 'vectors'}", "TAGGER_DATA_DIR"),
+        Choice("decoding", f"{settings.media.workers} child processes", "TAGGER_MEDIA__WORKERS"),
+        Choice("vision", f"{settings.vision.profile} profile", "TAGGER_VISION__PROFILE"),
+        Choice("catalog", settings.catalog, "TAGGER_CATALOG"),
+    ]
+
+
 @asynccontextmanager
 async def open_ports(settings: Settings) -> AsyncIterator[Ports]:
     """Opens the data folder's log, state and blobs, and makes the topics."""

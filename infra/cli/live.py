@@ -1,0 +1,103 @@
+"""The status of a running engine: a picture that renews itself, or a line now and then."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+
+from rich.console import Group
+from rich.live import Live
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from infra.assembly import Choice
+from infra.cli import screen
+from infra.status import Observer, Status
+
+_PICTURE_EVERY_S = 0.5
+_LINE_EVERY_S = 10.0
+
+
+class StatusView:
+    """Shows what an observer sees, on stderr; enter it before anything is logged."""
+
+    def __init__(self) -> None:
+        self._console = screen.err()
+        self._live = Live(console=self._console, transient=True, auto_refresh=False)
+        self._said = ""
+
+    def screen(self) -> AbstractContextManager[object]:
+        """While it is open, what others print to stderr stands above the picture."""
+        return self._live if self._console.is_terminal else nullcontext()
+
+    def chosen(self, choices: Sequence[Choice]) -> None:
+        table = Table.grid(padding=(0, 2, 0, 0))
+        for choice in choices:
+            table.add_row(choice.port, escape(choice.adapter), f"[dim]{choice.setting}[/]")
+        self._console.print(table)
+
+    def say(self, text: str) -> None:
+        self._console.print(escape(text))
+
+    async def show(self, observer: Observer) -> None:
+        """Until it is cancelled."""
+        while True:
+            status = await observer.status()
+            if self._console.is_terminal:
+                self._live.update(picture(status), refresh=True)
+                await asyncio.sleep(_PICTURE_EVERY_S)
+            else:
+                self._line(line(status))
+                await asyncio.sleep(_LINE_EVERY_S)
+
+    def _line(self, text: str) -> None:
+        if text != self._said:
+            self._said = text
+            self._console.print(escape(text))
+
+
+def line(status: Status) -> str:
+    """``12 tagged, 1 failed, 30 waiting, 3.2/s, 9 s left``."""
+    parts = [f"{status.tagged} tagged", f"{status.failed} failed", f"{status.waiting} waiting"]
+    if status.waiting:
+        parts.append(f"{status.rate:.1f}/s")
+        if status.remaining_s is not None:
+            parts.append(f"{duration(status.remaining_s)} left")
+    if status.paused:
+        parts.append(f"paused: {status.paused}")
+    return ", ".join(parts)
+
+
+def picture(status: Status) -> Group:
+    """The line, the stages with their backlogs, and the watched folders."""
+    stages = Table.grid(padding=(0, 3, 0, 0))
+    stages.add_row(*(f"[dim]{stage.name}[/]" for stage in status.stages))
+    stages.add_row(
+        *(
+            "[yellow]paused[/]" if stage.paused else f"{stage.backlog}" if stage.backlog else "-"
+            for stage in status.stages
+        )
+    )
+    folders = Table.grid(padding=(0, 2, 0, 0))
+    for path, folder in status.folders:
+        state = "yellow" if folder.state in ("paused", "polling") else "green"
+        counts = f"{folder.seen} media, {folder.settling} arriving, {folder.announced} announced"
+        if folder.undecodable:
+            counts += f", {folder.undecodable} undecodable so far"
+        folders.add_row(
+            escape(str(path)), f"[{state}]{folder.state}[/]", counts, f"[dim]{folder.reason}[/]"
+        )
+    parts: list[Text | Table] = [Text(line(status), style="bold"), stages, folders]
+    if status.paused:
+        parts.append(Text(f"paused, nothing is lost: {status.paused}", style="yellow"))
+    return Group(*parts)
+
+
+def duration(seconds: float) -> str:
+    """``45 s``, ``12 min``, ``3 h 20 min``."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"

@@ -1,0 +1,83 @@
+"""``tagger run``: the whole engine in this process."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from core.errors import BusyError
+from core.settings import Settings
+from core.telemetry import configure_logging
+from infra.app import open_engine
+from infra.assembly import Choice, choices
+from infra.cli.live import StatusView, duration, line
+from infra.cli.options import DataDir, load_settings, only_given, single
+from infra.cli.stopping import run_until_stopped
+from infra.service import Service
+from infra.status import Observer
+
+app = single()
+
+
+@app.command()
+def run(
+    watch: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--watch", "-w", help="Tag what arrives in this folder.", exists=True, file_okay=False
+        ),
+    ] = None,
+    until_idle: Annotated[
+        bool,
+        typer.Option("--until-idle", "--once", help="End when everything found has been tagged."),
+    ] = False,
+    workers: Annotated[
+        int | None, typer.Option("--workers", min=1, help="Child processes that decode.")
+    ] = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Run the engine, and tag what arrives in folders.
+
+    Originals are never moved, changed or deleted. Ctrl-C ends what is in flight and stops; a
+    second one stops at once. Whatever was not done by then is done by the next run.
+    """
+    settings = load_settings(data_dir, media=only_given({"workers": workers}))
+    folders = watch or []
+    run_until_stopped(lambda stop: _run(settings, folders, until_idle, stop))
+
+
+async def _run(
+    settings: Settings, folders: list[Path], until_idle: bool, stop: asyncio.Event
+) -> None:
+    view = StatusView()
+    view.chosen([*choices(settings), *(Choice("watched", str(f), "--watch") for f in folders)])
+    started = time.monotonic()
+    try:
+        with view.screen():
+            configure_logging(settings.log_level, settings.log_style)
+            async with open_engine(settings) as engine:
+                service = Service(engine, folders)
+                observer = Observer(service)
+                view.say("running; Ctrl-C stops" if not until_idle else "running until all is done")
+                watching = [
+                    asyncio.create_task(observer.listen()),
+                    asyncio.create_task(view.show(observer)),
+                ]
+                try:
+                    await service.run(stop, until_idle)
+                finally:
+                    for task in watching:
+                        task.cancel()
+                    await asyncio.gather(*watching, return_exceptions=True)
+                status = await observer.status()
+    except BusyError as busy:
+        raise BusyError(
+            f"{busy}, or use it: `tagger submit` and `tagger catalog add` work beside it"
+        ) from None
+    view.say(f"stopped after {duration(time.monotonic() - started)}: {line(status)}")
+    if status.failed:
+        view.say("`tagger dlq list` says why media failed")

@@ -1,0 +1,119 @@
+"""How a running service gets on, in numbers."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from dataclasses import dataclass
+from pathlib import Path
+
+from consumers.results.stage import ResultsStage
+from core.events import MediaTagged, MediaUploaded
+from core.parts import PartStore
+from core.runner import StageRunner
+from infra.answers import read_event
+from infra.service import Service
+from producers.folder import FolderStatus
+
+_WINDOW_S = 30.0
+_COUNT_SHARE = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class StageStatus:
+    """Attributes:
+    backlog: events that wait or are worked on.
+    active: of these, the ones worked on.
+    paused: why it waits for a dependency, else None.
+    """
+
+    name: str
+    backlog: int
+    active: int
+    paused: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """Attributes:
+    tagged: results said since the start, failed ones included.
+    failed: of these, media that could not be tagged.
+    waiting: media announced and without a result.
+    rate: results a second, lately.
+    remaining_s: seconds until nothing waits if it goes on like this; None while nobody knows.
+    """
+
+    tagged: int
+    failed: int
+    waiting: int
+    rate: float
+    remaining_s: float | None
+    stages: tuple[StageStatus, ...]
+    folders: tuple[tuple[Path, FolderStatus], ...]
+
+    @property
+    def paused(self) -> str | None:
+        """Why anything waits for a dependency."""
+        reasons = [f"{stage.name}: {stage.paused}" for stage in self.stages if stage.paused]
+        reasons += [f"{path}: {s.reason}" for path, s in self.folders if s.state == "paused"]
+        return reasons[0] if reasons else None
+
+
+class Observer:
+    """Watches a service from the outside: its log, its state, its runners."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._ports = service.engine.ports
+        self._tagged = 0
+        self._failed = 0
+        self._lately: deque[float] = deque()
+        self._started = time.monotonic()
+        self._waiting = 0
+        self._count_again = 0.0
+
+    async def listen(self) -> None:
+        """Counts results until it is cancelled."""
+        async for record in self._ports.log.tail([MediaTagged.topic], "latest", follow=True):
+            if record.value is None:
+                continue
+            tagged = (await read_event(record, self._ports.blobs)).of(MediaTagged).data
+            self._tagged += 1
+            self._failed += tagged.status == "failed"
+            self._lately.append(time.monotonic())
+
+    async def status(self) -> Status:
+        now = time.monotonic()
+        while self._lately and self._lately[0] < now - _WINDOW_S:
+            self._lately.popleft()
+        span = min(_WINDOW_S, now - self._started)
+        rate = len(self._lately) / span if span > 0 else 0.0
+        if now >= self._count_again:
+            self._waiting = await self._count_waiting()
+            # Counting takes the longer the more waits; it may take a fiftieth of our time.
+            self._count_again = now + (time.monotonic() - now) / _COUNT_SHARE
+        return Status(
+            tagged=self._tagged,
+            failed=self._failed,
+            waiting=self._waiting,
+            rate=rate,
+            remaining_s=_remaining(self._waiting, rate),
+            stages=tuple([await self._stage(runner) for runner in self._service.engine.runners]),
+            folders=tuple((path, p.status) for path, p in self._service.producers.items()),
+        )
+
+    async def _count_waiting(self) -> int:
+        unread = await self._ports.log.lag(ResultsStage.name, [MediaUploaded.topic])
+        return sum(unread.values()) + await PartStore(self._ports.state).unannounced()
+
+    async def _stage(self, runner: StageRunner) -> StageStatus:
+        topics = [model.topic for model in runner.stage.reads]
+        lag = await self._ports.log.lag(runner.group, topics)
+        paused = runner.gate.reason if runner.gate.closed else None
+        return StageStatus(runner.stage.name, sum(lag.values()), runner.in_flight, paused)
+
+
+def _remaining(waiting: int, rate: float) -> float | None:
+    if not waiting:
+        return 0.0
+    return waiting / rate if rate else None
