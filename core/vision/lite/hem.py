@@ -17,6 +17,7 @@ from core.vision.port import Mask
 
 _SLOPE = 0.4  # price of a step of one pixel between neighbouring columns, in pixels given wrongly
 _JUMP = 15.0  # no step costs more: the panels of an open jacket end where they like
+_GAP = 30.0  # a bare midriff is worth this many pixels given wrongly: there the hem lies
 _ARM = 0.22  # width of an arm with its sleeve, torso lengths
 _UPRIGHT = 0.7  # cosine between the trunk and straight down
 
@@ -38,7 +39,7 @@ def draw_hem(shares: Floats, body: Body) -> Floats:
         return shares
     free = ~_sleeves(shares, body)
     top, bottom = (np.where(free, shares[c], 0) for c in (Cover.TOP, Cover.BOTTOM))
-    line = _cheapest(_prices(top, bottom))
+    line = _cheapest(_prices(top, bottom) - _GAP * _midriff(shares, body))
     above = np.arange(shares.shape[1])[:, None] < line
     cloth = shares[Cover.TOP] + shares[Cover.BOTTOM]
     result = shares.copy()
@@ -58,6 +59,15 @@ def _sleeves(shares: Floats, body: Body) -> Mask:
         if shares[Cover.TOP][forearm].sum() > shares[Cover.SKIN][forearm].sum():
             mask |= body.along(shoulder, elbow, _ARM) | body.along(elbow, wrist, _ARM)
     return mask
+
+
+def _midriff(shares: Floats, body: Body) -> Floats:
+    """``(h + 1, w)`` share of skin about each row of the trunk's lower half."""
+    skin = np.where(body.trunk(), shares[Cover.SKIN], 0)
+    shoulders = body.point(Joint.LEFT_SHOULDER, Joint.RIGHT_SHOULDER)
+    hips = body.point(Joint.LEFT_HIP, Joint.RIGHT_HIP)
+    skin[: max(0, int((shoulders[1] + hips[1]) / 2))] = 0
+    return np.pad(skin, ((1, 0), (0, 0))).astype(np.float32)
 
 
 def _prices(top: Floats, bottom: Floats) -> Floats:

@@ -22,7 +22,7 @@ Leanings = dict[str, float]
 
 _SAME_COLOUR = 0.55  # Bhattacharyya coefficient of two garments' colours
 _COLOUR_WEIGHT, _NAME_WEIGHT = 6.0, 0.7
-_MIDRIFF = 0.01  # bare pixels between top and bottom, in torso lengths squared
+_MIDRIFF = 0.02  # height of bare skin between top and bottom, in torso lengths
 _BARE = 0.5
 _THIGH_HIGH = 0.4
 _KNEE_HIGH, _ANKLE_HIGH = 1.1, 1.5  # reach of a garment along the legs: hip 0, knee 1, ankle 2
@@ -112,8 +112,19 @@ def is_long_top(likeness: float, legs: Legs) -> bool:
 
 
 def is_parted(body: Body, covers: Covers) -> bool:
-    """Whether a bare midriff parts top and bottom."""
-    return _bare_midriff(body, covers) > _MIDRIFF * body.torso**2
+    """Whether a bare midriff parts top and bottom: rows of skin right across the trunk."""
+    corners = body.points[
+        [Joint.LEFT_SHOULDER, Joint.RIGHT_SHOULDER, Joint.RIGHT_HIP, Joint.LEFT_HIP]
+    ]
+    centre = corners.mean(axis=0)
+    narrow = centre + (corners - centre) * (0.5, 1.2)
+    trunk = np.zeros(covers.shape, np.uint8)
+    cv2.fillConvexPoly(trunk, cv2.convexHull(narrow.astype(np.int32)), 1)
+    above = np.maximum.accumulate(covers == Cover.TOP, axis=0)
+    below = np.maximum.accumulate((covers == Cover.BOTTOM)[::-1], axis=0)[::-1]
+    between = (covers == Cover.SKIN) & above & below & (trunk > 0)
+    across = between.sum(axis=1) > 0.6 * np.maximum(1, trunk.sum(axis=1))
+    return int(np.count_nonzero(across)) > _MIDRIFF * body.torso
 
 
 def is_dress(likeness: float, legs: Legs, named: float) -> bool:
@@ -135,21 +146,6 @@ def is_dress(likeness: float, legs: Legs, named: float) -> bool:
         evidence -= 1.0
     odds = np.log(max(named, 0.02) / max(1 - named, 0.02))
     return evidence + _NAME_WEIGHT * float(odds) > 0
-
-
-def _bare_midriff(body: Body, covers: Covers) -> float:
-    """Pixels of skin that have top above and bottom below them, on the trunk."""
-    points = body.points[
-        [Joint.LEFT_SHOULDER, Joint.RIGHT_SHOULDER, Joint.RIGHT_HIP, Joint.LEFT_HIP]
-    ]
-    centre = points.mean(axis=0)
-    narrow = centre + (points - centre) * (0.6, 1.2)
-    trunk = np.zeros(covers.shape, np.uint8)
-    cv2.fillConvexPoly(trunk, cv2.convexHull(narrow.astype(np.int32)), 1)
-    above = np.maximum.accumulate(covers == Cover.TOP, axis=0)
-    below = np.maximum.accumulate((covers == Cover.BOTTOM)[::-1], axis=0)[::-1]
-    between = (covers == Cover.SKIN) & above & below & (trunk > 0)
-    return float(np.count_nonzero(between))
 
 
 def lean_bottom(legs: Legs, cut_off: bool) -> Leanings:

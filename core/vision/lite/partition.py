@@ -45,7 +45,7 @@ def partition(image: Image, palette: Palette, expected: Floats, skin: SkinModel)
     kernel = palette.kernel(_KERNEL)
     guide = _Guide(image, max(3, round(_FILTER_SHARE * max(index.shape))), shrink=3)
     alike = skin.likelihood(palette.colours)
-    bare = alike * np.bincount(index.ravel(), minlength=len(alike))
+    bare = alike * np.bincount(index.ravel(), expected[Cover.SKIN].ravel() ** 2, len(alike))
     bare /= max(1e-9, float(bare.sum()))
 
     belief = np.log(expected + 1e-6)
@@ -89,12 +89,12 @@ def _colour_models(
 def _typical(expected: Floats) -> Floats:
     """``(6, h, w)`` how much a pixel teaches about each cover's colours.
 
-    A garment's colours are learned where only that garment is expected: a waist that went to the
-    wrong side would otherwise make the rest of it follow.
+    A garment's colours are learned where little else is expected: a waist that went to the wrong
+    side, or an arm, would otherwise make the rest of it follow.
     """
     worn = expected[list(_WORN)]
     typical = np.ones_like(expected)
-    typical[list(_WORN)] = (worn / worn.sum(axis=0)) ** _TYPICAL
+    typical[list(_WORN)] = (worn / (worn.sum(axis=0) + expected[Cover.SKIN])) ** _TYPICAL
     return typical
 
 

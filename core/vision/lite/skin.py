@@ -16,8 +16,8 @@ import numpy as np
 from core.vision.lite.pose import Body, Floats, Joint
 from core.vision.port import Image, Mask
 
-_HUE = (15.0, 80.0)  # degrees in the a*b* plane
-_CHROMA = (6.0, 45.0)
+_HUE = (12.0, 88.0)  # degrees in the a*b* plane
+_CHROMA = (6.0, 60.0)
 _LEAST_PIXELS = 40
 # Shade moves lightness a lot along a body, hue hardly: spreads of L*, hue (degrees) and log chroma,
 # never taken as narrower.
