@@ -110,7 +110,7 @@ async def open_engine(settings: Settings, ports: Ports | None = None) -> AsyncIt
         BusyError: another process is; the message names it.
     """
     async with AsyncExitStack() as stack:
-        lock = FileLock(settings.data_dir.absolute() / "engine.lock")
+        lock = _lock(settings)
         lock.acquire(f"the engine of {settings.data_dir}")
         stack.callback(lock.release)
         loading = asyncio.create_task(asyncio.to_thread(load_vision, settings))
@@ -120,6 +120,15 @@ async def open_engine(settings: Settings, ports: Ports | None = None) -> AsyncIt
         decoder = await stack.enter_async_context(open_decoder(settings))
         stages = build_stages(settings, ports, vectors, decoder, await loading)
         yield Engine(settings, ports, vectors, decoder, stages)
+
+
+def engine_process(settings: Settings) -> str | None:
+    """The id of the process that is the data folder's engine; None if there is none."""
+    return _lock(settings).holder()
+
+
+def _lock(settings: Settings) -> FileLock:
+    return FileLock(settings.data_dir.absolute() / "engine.lock")
 
 
 async def _maintain(log: EventLog) -> None:

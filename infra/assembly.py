@@ -36,6 +36,9 @@ from core.vision.port import Detector, Embedder, Segmenter
 UPSTREAM = ("frames", "segment", "embed", "match", "index")
 """Stages whose backlog explains why a medium makes no progress."""
 
+STAGES = (*UPSTREAM, "results")
+"""All stages; each is the consumer group of its name."""
+
 
 @dataclass(frozen=True, slots=True)
 class Ports:

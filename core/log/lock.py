@@ -50,6 +50,26 @@ class FileLock:
         except OSError:
             return
 
+    def holder(self) -> str | None:
+        """The id of the process that holds it, as that process wrote it; None if nobody does.
+
+        Raises OutageError where the file cannot be read.
+        """
+        try:
+            descriptor = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise OutageError(f"cannot open the lock file {self._path}: {error}") from error
+        try:
+            # Shared, so that two who ask at once do not take each other for a holder.
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return os.read(descriptor, 32).decode(errors="replace").strip() or "unknown"
+        finally:
+            os.close(descriptor)
+        return None
+
     def release(self) -> None:
         """Lets go; the file stays, because removing it would let two processes hold two files."""
         if self._descriptor is not None:

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Protocol, TextIO
+from typing import Annotated, TextIO
 
 import typer
 
@@ -19,6 +19,7 @@ from infra.cli import screen, tables
 from infra.cli.options import AsJson, DataDir, existing_data, load_settings, single
 from infra.cli.stopping import run_until_stopped, until
 from infra.export import CsvExport, JsonExport
+from infra.report import write_report
 
 app = single()
 
@@ -61,6 +62,10 @@ def results(
         raise typer.BadParameter("say what to write with --export", param_hint="--output")
     if follow and (media_id is not None or export is not None):
         raise typer.BadParameter("goes with neither an id nor --export", param_hint="--follow")
+    if export is Format.HTML and output is None:
+        raise typer.BadParameter(
+            "a page needs a file: name it with --output", param_hint="--export"
+        )
     settings = load_settings(data_dir)
     existing_data(settings)
     purpose: Purpose = "catalog" if catalog else "query"
@@ -68,7 +73,7 @@ def results(
     async def work(stop: asyncio.Event) -> None:
         async with open_ports(settings) as ports:
             if export is not None:
-                await _export(_chosen(ports, media_id, purpose), export, output)
+                await _export(ports, _chosen(ports, media_id, purpose), export, output)
             elif media_id is not None:
                 _show(await tagged.one(ports, media_id), matches, as_json)
             else:
@@ -97,13 +102,14 @@ def _list(said: Sequence[tagged.Said], as_json: bool) -> None:
         screen.remark("nothing has been tagged here yet")
 
 
-class _Export(Protocol):
-    def add(self, tagged: MediaTagged) -> None: ...
-
-
-async def _export(chosen: AsyncIterator[MediaTagged], form: Format, output: Path | None) -> None:
+async def _export(
+    ports: Ports, chosen: AsyncIterator[MediaTagged], form: Format, output: Path | None
+) -> None:
+    if form is Format.HTML and output is not None:
+        await write_report(output, chosen, ports.blobs, "Results")
+        return
     with _stream(output) as stream:
-        into: _Export = CsvExport(stream) if form is Format.CSV else JsonExport(stream)
+        into = CsvExport(stream) if form is Format.CSV else JsonExport(stream)
         async for one in chosen:
             into.add(one)
 

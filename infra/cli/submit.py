@@ -16,6 +16,7 @@ from core.events import MediaTagged
 from core.intake import Announced, Intake, Submission
 from core.settings import Settings
 from infra.answers import listening
+from infra.app import engine_process
 from infra.assembly import Ports, open_ports
 from infra.cli import screen, tables
 from infra.cli.options import AsJson, DataDir, load_settings, single
@@ -104,7 +105,9 @@ async def _announce(settings: Settings, submissions: Sequence[Submission], show:
         else:
             show.announced(submission.path, outcome)
     if any(isinstance(outcome, Announced) for outcome in outcomes):
-        show.hint("`tagger run` tags what was submitted; `tagger results MEDIA_ID` shows it")
+        engine = engine_process(settings)
+        who = f"the engine (process {engine})" if engine else "`tagger run`"
+        show.hint(f"{who} tags what was submitted; `tagger results MEDIA_ID` shows it")
 
 
 async def _tag(

@@ -17,7 +17,10 @@ _WHY_NO_MATCHES = {
     "no_catalog": "no catalog yet: fill it with `tagger catalog add DIR`",
     "other_embedder": "the catalog was made with another model: add it again",
 }
-_ID_DIGITS = 12
+ID_DIGITS = 12
+"""Digits of a medium's id that are enough to name it."""
+
+_TIMES = frozenset({"Said at", "Last", "Time"})
 
 
 def medium(console: Console, tagged: MediaTagged, matches: int) -> None:
@@ -37,7 +40,7 @@ def medium(console: Console, tagged: MediaTagged, matches: int) -> None:
 
 def overview(said: Iterable[Said]) -> Table:
     """One line a medium."""
-    table = _table("Medium", "File", "Status", "Said at", "Frames", "Items", "Best match")
+    shown = table("Medium", "File", "Status", "Said at", "Frames", "Items", "Best match")
     for one in said:
         tagged = one.tagged
         best = max(
@@ -46,8 +49,8 @@ def overview(said: Iterable[Said]) -> Table:
             default=None,
         )
         at = datetime.fromtimestamp(one.time / 1000, UTC).astimezone()
-        table.add_row(
-            tagged.media_id[:_ID_DIGITS],
+        shown.add_row(
+            tagged.media_id[:ID_DIGITS],
             escape(tagged.filename),
             _status(tagged),
             f"{at:%Y-%m-%d %H:%M:%S}",
@@ -55,7 +58,7 @@ def overview(said: Iterable[Said]) -> Table:
             str(len(tagged.points) or _unique(tagged)),
             escape(f"{product_name(best)} ({best.score:.2f})") if best else "",
         )
-    return table
+    return shown
 
 
 def product_name(match: Match) -> str:
@@ -63,11 +66,12 @@ def product_name(match: Match) -> str:
     return str(match.payload.get("title") or match.payload.get("product_name") or match.product_id)
 
 
-def _table(*columns: str) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+def table(*columns: str) -> Table:
+    """An empty table as all commands draw them; times are not broken over lines."""
+    empty = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     for column in columns:
-        table.add_column(column, overflow="fold", no_wrap=column == "Said at")
-    return table
+        empty.add_column(column, overflow="fold", no_wrap=column in _TIMES)
+    return empty
 
 
 def _status(tagged: MediaTagged) -> str:
@@ -98,13 +102,13 @@ def _items(tagged: MediaTagged, matches: int) -> Table:
     timed = tagged.kind == "video"
     names = {item.item_id: item.label for item in tagged.items}
     times = {frame.frame_id: frame.timecode for frame in tagged.frames}
-    table = _table(*(["Time"] if timed else []), "Item", "Score", "Match", "Price", "Similarity")
+    shown = table(*(["Time"] if timed else []), "Item", "Score", "Match", "Price", "Similarity")
     for item in tagged.items:
         start = [times.get(item.frame_id, "")] if timed else []
         start += [escape(item.label), f"{item.score:.2f}"]
         for number, cells in enumerate(_matches(item, names, matches)):
-            table.add_row(*(start if number == 0 else [""] * len(start)), *cells)
-    return table
+            shown.add_row(*(start if number == 0 else [""] * len(start)), *cells)
+    return shown
 
 
 def _matches(item: TaggedItem, names: dict[str, str], most: int) -> Sequence[Sequence[str]]:
@@ -121,10 +125,10 @@ def _matches(item: TaggedItem, names: dict[str, str], most: int) -> Sequence[Seq
 
 
 def _points(tagged: MediaTagged) -> Table:
-    table = _table("Item", "Category", "Point")
+    shown = table("Item", "Category", "Point")
     for point in tagged.points:
-        table.add_row(escape(point.label), escape(point.category), point.point_id)
-    return table
+        shown.add_row(escape(point.label), escape(point.category), point.point_id)
+    return shown
 
 
 def _remarks(tagged: MediaTagged) -> list[str]:

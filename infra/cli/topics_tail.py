@@ -1,0 +1,156 @@
+"""``tagger topics tail``: events as they stand in the log."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+
+from core.envelope import decode, encode_structured
+from core.errors import SettingsError, TaggingError
+from core.log.port import EventLog, Record, TopicPartition
+from core.settings import Settings
+from infra.assembly import STAGES, Ports, open_ports
+from infra.cli.options import AsJson, DataDir, existing_data, load_settings
+from infra.cli.stopping import run_until_stopped, until
+
+_PAGE = 100
+_WAIT_S = 1.0
+_WIDTH = 200
+
+
+class From(StrEnum):
+    EARLIEST = "earliest"
+    LATEST = "latest"
+
+
+def tail(
+    topic: Annotated[str, typer.Argument(help="`tagger topics list` lists them.")],
+    group: Annotated[
+        str | None,
+        typer.Option("--group", help="Go on where this group stopped; commit what was printed."),
+    ] = None,
+    start: Annotated[
+        From, typer.Option("--from", help="Where to begin; a group, only its first time.")
+    ] = From.EARLIEST,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Go on with what is said from now on.")
+    ] = False,
+    as_json: AsJson = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Print the events of a topic, one a line.
+
+    With --group a script gets every event at least once, however often it is started anew.
+    """
+    settings = load_settings(data_dir)
+    existing_data(settings)
+    if group in STAGES:
+        raise SettingsError(f"{group!r} is a stage of the engine: choose another name")
+    run_until_stopped(lambda stop: _tail(settings, topic, group, start, follow, as_json, stop))
+
+
+async def _tail(
+    settings: Settings,
+    topic: str,
+    group: str | None,
+    start: From,
+    follow: bool,
+    as_json: bool,
+    stop: asyncio.Event,
+) -> None:
+    async with open_ports(settings) as ports:
+        topics = await ports.log.topics()
+        if topic not in topics:
+            raise SettingsError(f"there is no topic {topic!r}: there are {', '.join(topics)}")
+        if group is not None:
+            await _as_group(ports, topic, group, start, follow, as_json, stop)
+            return
+        async for record in until(stop, _records(ports.log, topic, start, follow)):
+            _print(record, as_json)
+
+
+async def _records(
+    log: EventLog, topic: str, start: From, follow: bool
+) -> AsyncGenerator[Record, None]:
+    async for record in log.tail([topic], start.value, follow):
+        yield record
+
+
+async def _as_group(
+    ports: Ports,
+    topic: str,
+    group: str,
+    start: From,
+    follow: bool,
+    as_json: bool,
+    stop: asyncio.Event,
+) -> None:
+    """Prints, then commits: what a crash comes between is printed again."""
+    log = ports.log
+    end = await log.end_offsets([topic])
+    if start is From.LATEST and not await log.committed(group):
+        await log.set_offsets(group, end)
+    subscription = await log.subscribe(group, [topic], _Alone())
+    try:
+        while not stop.is_set():
+            records = await subscription.fetch(_PAGE, _WAIT_S if follow else 0)
+            for record in records:
+                _print(record, as_json)
+            done: dict[TopicPartition, int] = {}
+            for record in records:
+                done[record.tp] = record.offset + 1
+            await subscription.commit(done)
+            if not records and not follow:
+                return
+    finally:
+        await subscription.close()
+
+
+class _Alone:
+    """The only member of its group, with nothing to drain."""
+
+    async def assigned(self, partitions: frozenset[TopicPartition]) -> None:
+        return
+
+    async def revoked(self, partitions: frozenset[TopicPartition]) -> None:
+        return
+
+
+def _print(record: Record, as_json: bool) -> None:
+    event = _event(record)
+    if as_json:
+        place = {"topic": record.topic, "partition": record.partition, "offset": record.offset}
+        print(json.dumps({**place, "timestamp": record.timestamp, "event": event}), flush=True)
+        return
+    at = datetime.fromtimestamp(record.timestamp / 1000, UTC).astimezone()
+    text = f"{at:%Y-%m-%d %H:%M:%S}  {record.partition}/{record.offset}  "
+    print((text + _summary(record, event))[:_WIDTH], flush=True)
+
+
+def _event(record: Record) -> dict[str, Any] | None:
+    """The CloudEvent in structured form; None for a tombstone or what is no event."""
+    if record.value is None:
+        return None
+    try:
+        event = decode(record)
+    except TaggingError:
+        return None
+    structured: dict[str, Any] = json.loads(encode_structured(event).value or b"{}")
+    return structured
+
+
+def _summary(record: Record, event: dict[str, Any] | None) -> str:
+    if event is None:
+        return f"{record.key}  {'removed' if record.value is None else 'no event of ours'}"
+    told = {
+        name: value if isinstance(value, str | int) else len(value)
+        for name, value in event["data"].items()
+        if value not in (None, "", []) and name != "media_id" and not isinstance(value, dict)
+    }
+    return f"{event['subject']}  {json.dumps(told, ensure_ascii=False)}"
