@@ -6,9 +6,11 @@ import time
 from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from consumers.results.stage import ResultsStage
 from core.events import MediaTagged, MediaUploaded
+from core.log.port import TopicPartition
 from core.parts import PartStore
 from core.runner import StageRunner
 from infra.answers import read_event
@@ -17,6 +19,7 @@ from producers.folder import FolderStatus
 
 _WINDOW_S = 30.0
 _COUNT_SHARE = 0.02
+_COUNT_AT_LATEST_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +68,7 @@ class Observer:
     def __init__(self, service: Service) -> None:
         self._service = service
         self._ports = service.engine.ports
+        self._next: dict[TopicPartition, int] = {}
         self._tagged = 0
         self._failed = 0
         self._lately: deque[float] = deque()
@@ -72,26 +76,27 @@ class Observer:
         self._waiting = 0
         self._count_again = 0.0
 
-    async def listen(self) -> None:
-        """Counts results until it is cancelled."""
-        async for record in self._ports.log.tail([MediaTagged.topic], "latest", follow=True):
-            if record.value is None:
-                continue
-            tagged = (await read_event(record, self._ports.blobs)).of(MediaTagged).data
-            self._tagged += 1
-            self._failed += tagged.status == "failed"
-            self._lately.append(time.monotonic())
+    @classmethod
+    async def of(cls, service: Service) -> Self:
+        """One that counts results from now on."""
+        observer = cls(service)
+        observer._next = await service.engine.ports.log.end_offsets([MediaTagged.topic])
+        return observer
 
-    async def status(self) -> Status:
+    async def status(self, exact: bool = False) -> Status:
+        """``exact`` counts anew what may be some seconds old otherwise."""
         now = time.monotonic()
+        await self._count_results(now)
         while self._lately and self._lately[0] < now - _WINDOW_S:
             self._lately.popleft()
         span = min(_WINDOW_S, now - self._started)
         rate = len(self._lately) / span if span > 0 else 0.0
-        if now >= self._count_again:
+        if exact or now >= self._count_again:
+            started = time.monotonic()
             self._waiting = await self._count_waiting()
             # Counting takes the longer the more waits; it may take a fiftieth of our time.
-            self._count_again = now + (time.monotonic() - now) / _COUNT_SHARE
+            spent = time.monotonic() - started
+            self._count_again = now + min(spent / _COUNT_SHARE, _COUNT_AT_LATEST_S)
         return Status(
             tagged=self._tagged,
             failed=self._failed,
@@ -101,6 +106,15 @@ class Observer:
             stages=tuple([await self._stage(runner) for runner in self._service.engine.runners]),
             folders=tuple((path, p.status) for path, p in self._service.producers.items()),
         )
+
+    async def _count_results(self, now: float) -> None:
+        async for record in self._ports.log.tail([MediaTagged.topic], self._next, follow=False):
+            self._next[record.tp] = record.offset + 1
+            if record.value is not None:
+                tagged = (await read_event(record, self._ports.blobs)).of(MediaTagged).data
+                self._tagged += 1
+                self._failed += tagged.status == "failed"
+                self._lately.append(now)
 
     async def _count_waiting(self) -> int:
         unread = await self._ports.log.lag(ResultsStage.name, [MediaUploaded.topic])

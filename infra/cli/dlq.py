@@ -97,9 +97,7 @@ def redrive_(
     """
     which = _Filter(stage, reason, media)
     if which == _Filter() and not everything:
-        raise typer.BadParameter(
-            "say which: --stage, --reason or --media, or --all", param_hint="redrive"
-        )
+        raise typer.BadParameter("say which, with --stage, --reason and --media, or --all")
     settings = _settings(data_dir)
     count = _redrive(settings, which)
     if as_json:

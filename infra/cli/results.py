@@ -63,9 +63,7 @@ def results(
     if follow and (media_id is not None or export is not None):
         raise typer.BadParameter("goes with neither an id nor --export", param_hint="--follow")
     if export is Format.HTML and output is None:
-        raise typer.BadParameter(
-            "a page needs a file: name it with --output", param_hint="--export"
-        )
+        raise typer.BadParameter("a page needs a file: name it with --output")
     settings = load_settings(data_dir)
     existing_data(settings)
     purpose: Purpose = "catalog" if catalog else "query"

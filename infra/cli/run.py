@@ -61,19 +61,15 @@ async def _run(
             configure_logging(settings.log_level, settings.log_style)
             async with open_engine(settings) as engine:
                 service = Service(engine, folders)
-                observer = Observer(service)
+                observer = await Observer.of(service)
                 view.say("running; Ctrl-C stops" if not until_idle else "running until all is done")
-                watching = [
-                    asyncio.create_task(observer.listen()),
-                    asyncio.create_task(view.show(observer)),
-                ]
+                showing = asyncio.create_task(view.show(observer))
                 try:
                     await service.run(stop, until_idle)
                 finally:
-                    for task in watching:
-                        task.cancel()
-                    await asyncio.gather(*watching, return_exceptions=True)
-                status = await observer.status()
+                    showing.cancel()
+                    await asyncio.gather(showing, return_exceptions=True)
+                status = await observer.status(exact=True)
     except BusyError as busy:
         raise BusyError(
             f"{busy}, or use it: `tagger submit` and `tagger catalog add` work beside it"
