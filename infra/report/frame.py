@@ -10,6 +10,9 @@ from infra.report.markup import Html, el
 from infra.report.pictures import Picture
 from infra.report.words import count, key, tone
 
+_TALLEST_REM = 36
+"""Height that an upright frame may take, in the page's font size."""
+
 _ROOM_ABOVE = 0.07
 """Share of a frame's height that a label above its box needs."""
 
@@ -44,7 +47,14 @@ def frame_figure(frame: Frame, marks: Sequence[Mark], picture: Picture | None, n
     )
     return el(
         "figure",
-        el("div", seen, boxes, [_label(mark, width, height) for mark in marks], class_="stage"),
+        el(
+            "div",
+            seen,
+            boxes,
+            [_label(mark, width, height) for mark in marks],
+            class_="stage",
+            style=f"max-width:{_TALLEST_REM * width / height:.1f}rem",
+        ),
         el("figcaption", _caption(frame)) if frame.timecode and frame.scene_end_ms else None,
         class_="frame",
     )
