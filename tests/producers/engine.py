@@ -129,3 +129,16 @@ def names(folder: Path) -> set[str]:
 
 def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
+
+
+async def announced(engine: Engine) -> dict[tuple[str, int], str]:
+    """Content hash by (uri, announcement)."""
+    events = await engine.uploads()
+    assert len({event.id for event in events}) == len(events)
+    return {(e.data.uri, e.data.announcement): e.data.content_hash for e in events}
+
+
+def drop(path: Path, text: str, size: int = 0) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(photo(text, size))
+    return path

@@ -1,0 +1,191 @@
+"""The folder producer in trouble: full disks, folders that go away, files that may not be read."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from core.errors import OutageError, SettingsError, StageStopError
+from core.media.children import DecoderPool
+from core.media.decode import Decoder
+from core.media.options import DecodeOptions
+from core.retry import RetryPolicy
+from producers.folder import FolderProducer
+from tests.producers.engine import (
+    Engine,
+    Unprobed,
+    announced,
+    drop,
+    eventually,
+    photo,
+    sha256,
+    watching,
+)
+
+
+async def test_a_full_disk_pauses_intake_says_so_once_and_it_resumes_by_itself(
+    engine: Engine, folder: Path, lines: list[Any]
+) -> None:
+    blobs = FullDisk(engine.blobs)
+    drop(folder / "a.jpg", "a")
+    drop(folder / "b.mp4", "b", 1 << 20)
+
+    async with watching(
+        engine,
+        folder,
+        intake=engine.intake(blobs=blobs),
+        retry=RetryPolicy(base_s=0.05, cap_s=0.1),
+    ) as producer:
+        await eventually(lambda: blobs.refused >= 3)
+        assert producer.status.state == "paused"
+        assert producer.status.reason == "the disk is full"
+        drop(folder / "c.jpg", "c")
+        blobs.full = False
+        await producer.drained()
+        await eventually(lambda: producer.status.state != "paused")
+
+    assert len(await announced(engine)) == 3
+    said = [line["event"] for line in lines if line["event"].startswith("intake_")]
+    assert said == ["intake_paused", "intake_resumed"]
+
+
+async def test_a_file_replaced_during_a_pause_is_announced_once_as_it_is_now(
+    engine: Engine, folder: Path
+) -> None:
+    blobs = FullDisk(engine.blobs)
+    path = drop(folder / "a.jpg", "old")
+
+    async with watching(
+        engine,
+        folder,
+        intake=engine.intake(blobs=blobs),
+        retry=RetryPolicy(base_s=0.4, cap_s=0.4),
+    ) as producer:
+        await eventually(lambda: blobs.refused >= 1)
+        path.unlink()
+        await eventually(lambda: producer.status.seen == 0)
+        drop(path, "new")
+        await eventually(lambda: blobs.refused >= 3)
+        blobs.full = False
+        await producer.drained()
+
+    assert await announced(engine) == {(path.as_uri(), 1): sha256(photo("new"))}
+
+
+async def test_the_real_decoder_tells_whole_pictures_from_halves(
+    engine: Engine, folder: Path
+) -> None:
+    picture = io.BytesIO()
+    Image.effect_noise((320, 240), 64).convert("RGB").save(picture, "JPEG")
+    data = picture.getvalue()
+    whole, half = folder / os.fsdecode(b"caf\xe9.jpg"), folder / "half.jpg"
+    whole.write_bytes(data)
+    half.write_bytes(data[: len(data) // 2])
+
+    async with DecoderPool(1, time_limit_s=60, memory_limit_bytes=1 << 30) as pool:
+        prober = Decoder(pool, DecodeOptions())
+        async with watching(engine, folder, prober=prober) as producer:
+            await eventually(lambda: producer.status.announced == producer.status.undecodable == 1)
+            half.write_bytes(data)
+            await producer.drained()
+
+    assert await announced(engine) == {
+        (whole.as_uri(), 1): sha256(data),
+        (half.as_uri(), 1): sha256(data),
+    }
+
+
+async def test_a_folder_that_goes_away_pauses_and_one_that_comes_back_is_watched_again(
+    engine: Engine, folder: Path
+) -> None:
+    drop(folder / "a.jpg", "a")
+    async with watching(engine, folder, rescan_s=0.2) as producer:
+        await producer.drained()
+        away = await asyncio.to_thread(folder.rename, folder.parent / "unmounted")
+        await eventually(lambda: producer.status.state == "paused")
+        assert "away" in producer.status.reason
+
+        away.rename(folder)
+        await eventually(lambda: producer.status.state == "watching")
+        drop(folder / "b.jpg", "b")
+        await eventually(lambda: producer.status.announced == 2)
+
+    assert len(await announced(engine)) == 2
+
+
+async def test_a_file_that_may_not_be_read_waits_and_keeps_nobody_waiting(
+    engine: Engine, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forbidden = drop(folder / "a.jpg", "a")
+    drop(folder / "b.jpg", "b")
+    read = Path.read_bytes
+
+    def read_bytes(path: Path) -> bytes:
+        if path == forbidden:
+            raise PermissionError(13, "Permission denied")
+        return read(path)
+
+    monkeypatch.setattr(Path, "read_bytes", read_bytes)
+
+    async with watching(engine, folder, prober=Unprobed()) as producer:
+        await producer.drained()
+        assert producer.status.unreadable == 1
+        assert producer.status.settling == 0
+
+        monkeypatch.undo()
+        os.utime(forbidden)
+        await producer.drained()
+        assert producer.status.unreadable == 0
+
+    assert len(await announced(engine)) == 2
+
+
+async def test_a_folder_that_meets_the_engines_own_is_refused(engine: Engine, folder: Path) -> None:
+    for watched, data in ((folder, folder / "data"), (engine.data / "blobs", engine.data)):
+        with pytest.raises(SettingsError, match="data folder"):
+            make(engine, watched, data)
+
+
+async def test_a_missing_folder_is_refused(engine: Engine, folder: Path) -> None:
+    with pytest.raises(SettingsError, match="missing"):
+        make(engine, folder / "nowhere", engine.data)
+
+
+async def test_who_waits_for_a_stopped_producer_is_told(engine: Engine, folder: Path) -> None:
+    (folder / "a.jpg").write_bytes(b"no picture")
+    async with watching(engine, folder) as producer:
+        waiting = asyncio.create_task(producer.drained())
+        await eventually(lambda: producer.status.undecodable == 1)
+
+    with pytest.raises(StageStopError):
+        await waiting
+
+
+def make(engine: Engine, folder: Path, data: Path) -> FolderProducer:
+    return FolderProducer(
+        folder, intake=engine.intake(), state=engine.state, prober=Unprobed(), data_folder=data
+    )
+
+
+class FullDisk:
+    """A blob store that refuses what is new until its disk has space again."""
+
+    def __init__(self, blobs: Any) -> None:
+        self._blobs = blobs
+        self.full = True
+        self.refused = 0
+
+    async def put(self, blobs: Any) -> None:
+        if self.full and blobs:
+            self.refused += 1
+            raise OutageError("the disk is full")
+        await self._blobs.put(blobs)
+
+    async def stat(self, key: str) -> Any:
+        return await self._blobs.stat(key)
