@@ -36,8 +36,16 @@ from core.vision.port import Detector, Embedder, Segmenter
 UPSTREAM = ("frames", "segment", "embed", "match", "index")
 """Stages whose backlog explains why a medium makes no progress."""
 
-STAGES = (*UPSTREAM, "results")
-"""All stages; each is the consumer group of its name."""
+_STAGES: tuple[type[Stage], ...] = (
+    FramesStage,
+    SegmentStage,
+    EmbedStage,
+    MatchStage,
+    IndexStage,
+    ResultsStage,
+)
+READS = {stage.name: tuple(model.topic for model in stage.reads) for stage in _STAGES}
+"""Stage name, which is also its consumer group, to the topics it reads; in pipeline order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +64,23 @@ class Vision:
     detector: Detector
     segmenter: Segmenter
     embedder: Embedder
+
+
+@dataclass(frozen=True, slots=True)
+class VisionFacts:
+    """A profile without its models; ``limits`` are sentences for its users."""
+
+    profile: str
+    embedder: str
+    limits: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class VectorFacts:
+    """The collection that serves the catalog, and whose vectors it holds; None if none does."""
+
+    serving: str | None
+    embedder: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +148,22 @@ def load_vision(settings: Settings) -> Vision:
     return Vision(*load_lite(settings.vision.threads or os.cpu_count() or 1))
 
 
+def vision_facts(settings: Settings) -> VisionFacts:
+    """What the profile is and cannot do; loads no model."""
+    from core.vision.lite.card import LIMITS, shipped_card
+
+    return VisionFacts(settings.vision.profile, shipped_card().version, LIMITS)
+
+
+def vector_facts(settings: Settings) -> VectorFacts:
+    """What the catalog's pointer says; asks nobody, so also beside an engine."""
+    from core.vectors.edge_engine import look
+
+    serving, collections = look(settings.data_dir.absolute() / "vectors")
+    name = serving.get(settings.catalog)
+    return VectorFacts(name, collections[name].embedder if name in collections else None)
+
+
 def topic_specs(partitions: int) -> list[TopicSpec]:
     """Every topic; ``media.tagged`` keeps each medium's newest result only."""
     return [TopicSpec(name, partitions, compacted=name == MediaTagged.topic) for name in TOPICS]
@@ -187,14 +228,10 @@ def build_stages(
 
 def backlog(log: EventLog) -> Callable[[], Awaitable[bool]]:
     """Whether any stage before ``results`` has work waiting."""
-    reads = {
-        stage.name: [model.topic for model in stage.reads]
-        for stage in (FramesStage, SegmentStage, EmbedStage, MatchStage, IndexStage)
-    }
 
     async def lagging() -> bool:
-        for group, topics in reads.items():
-            if any((await log.lag(group, topics)).values()):
+        for group in UPSTREAM:
+            if any((await log.lag(group, READS[group])).values()):
                 return True
         return False
 

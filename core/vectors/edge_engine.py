@@ -181,6 +181,16 @@ class Engine:
         return self._shards[name]
 
 
+def look(folder: Path) -> tuple[dict[str, str], dict[str, Spec]]:
+    """What each alias points at, and the collections by name, read beside whoever holds them.
+
+    Raises FormatError as an Engine would.
+    """
+    serving, home = folder / _SERVING, folder / "collections"
+    specs = [_read_spec(path) for path in home.glob(f"*/{_SPEC}")]
+    return _read(serving) if serving.exists() else {}, {spec.name: spec for spec in specs}
+
+
 def _check_dim(spec: Spec, size: int) -> None:
     if size != spec.dim * 4:
         raise ValueError(

@@ -8,6 +8,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
+from core.errors import TaggingError
 from infra.cli.lazy import LazyCommand
 
 _COMMANDS = {
@@ -47,11 +48,15 @@ def _tagger() -> None:
 
 
 def main() -> None:
-    """The console script: errors of ours are one line on stderr and exit code 1."""
-    from core.errors import TaggingError
-
+    """The console script: what a user can mend is one line on stderr, never a traceback."""
     try:
         app()
-    except (TaggingError, OSError) as error:
-        print(f"tagger: {error}", file=sys.stderr)
-        sys.exit(getattr(error, "exit_code", 1))
+    except TaggingError as error:
+        _fail(str(error), getattr(error, "exit_code", 1))
+    except OSError as error:
+        _fail(f"{error.filename}: {error.strerror}" if error.filename else str(error), 1)
+
+
+def _fail(words: str, code: int) -> None:
+    print(f"tagger: {words}", file=sys.stderr)
+    sys.exit(code)

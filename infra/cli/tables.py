@@ -15,7 +15,7 @@ from infra.tagged import Said
 _COLOURS = {"complete": "green", "partial": "yellow", "failed": "red"}
 _WHY_NO_MATCHES = {
     "no_catalog": "no catalog yet: fill it with `tagger catalog add DIR`",
-    "other_embedder": "the catalog was made with another model: add it again",
+    "other_embedder": "the catalog is of another model: `tagger catalog add DIR --data-dir NEW`",
 }
 ID_DIGITS = 12
 """Digits of a medium's id that are enough to name it."""

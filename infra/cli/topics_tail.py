@@ -15,7 +15,7 @@ from core.envelope import decode, encode_structured
 from core.errors import SettingsError, TaggingError
 from core.log.port import EventLog, Record, TopicPartition
 from core.settings import Settings
-from infra.assembly import STAGES, Ports, open_ports
+from infra.assembly import READS, Ports, open_ports
 from infra.cli.options import AsJson, DataDir, existing_data, load_settings
 from infra.cli.stopping import run_until_stopped, until
 
@@ -50,7 +50,7 @@ def tail(
     """
     settings = load_settings(data_dir)
     existing_data(settings)
-    if group in STAGES:
+    if group in READS:
         raise SettingsError(f"{group!r} is a stage of the engine: choose another name")
     run_until_stopped(lambda stop: _tail(settings, topic, group, start, follow, as_json, stop))
 

@@ -13,6 +13,15 @@ from pydantic import BaseModel, ConfigDict
 WEIGHTS: Final = "lite.onnx"
 
 
+LIMITS: Final = (
+    "six categories: no bags, wristwear or accessories; prompts choose among the six",
+    "made for product photos and one clearly visible person; weak on crowds and hidden people",
+    "a dress or outerwear on a person is a guess, headwear on a person is not looked for",
+    "similarity is visual: the very same product in a shop and in the street is unproven",
+)
+"""What a user of these weights should know before relying on them."""
+
+
 class Thresholds(BaseModel):
     """Cut-offs calibrated with the weights; they mean nothing for other weights.
 
@@ -53,6 +62,11 @@ class Card(BaseModel):
     sha256: str
     thresholds: Thresholds
     metrics: dict[str, float]
+
+    @property
+    def version(self) -> str:
+        """Changes with the weights; vectors of one version meet no others."""
+        return f"lite-{self.sha256[:12]}"
 
 
 def digest(weights: bytes) -> str:

@@ -69,7 +69,7 @@ class LiteNetwork:
     @property
     def version(self) -> str:
         """Changes with the weights."""
-        return f"lite-{self.card.sha256[:12]}"
+        return self.card.version
 
     @property
     def labels(self) -> tuple[str, ...]:

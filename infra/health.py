@@ -1,0 +1,143 @@
+"""How everything stands, seen from outside of the engine, and what to do about what is wrong."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import time
+from dataclasses import dataclass
+from typing import Literal
+
+from core.deadletters import letters
+from core.errors import FormatError, TaggingError
+from core.log.port import EventLog
+from core.settings import Settings
+from infra.app import engine_process
+from infra.assembly import READS, Ports, open_ports, vector_facts, vision_facts
+
+Level = Literal["ok", "degraded", "down"]
+
+_SCARCE_BYTES = 1 << 30
+_NO_ROOM_BYTES = 64 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One finding.
+
+    Attributes:
+        level: ``degraded`` if something is missing or late, ``down`` if nothing can be tagged.
+        next: the command to run, or what else to do; None where all is well.
+    """
+
+    name: str
+    level: Level
+    detail: str
+    next: str | None = None
+
+
+def worst(checks: list[Check]) -> Level:
+    """The level of the whole."""
+    levels = {check.level for check in checks}
+    return "down" if "down" in levels else "degraded" if "degraded" in levels else "ok"
+
+
+async def examine(settings: Settings) -> list[Check]:
+    """All checks; what cannot be looked into for want of another is left out."""
+    checks = [_data_folder(settings), _vision(settings)]
+    if not await asyncio.to_thread((settings.data_dir / "engine.db").exists):
+        return checks
+    engine = engine_process(settings)
+    checks.append(_engine(engine))
+    try:
+        async with open_ports(settings) as ports:
+            checks.append(Check("event log", "ok", "opens"))
+            checks += [await _stage(settings, ports.log, name, bool(engine)) for name in READS]
+            checks.append(await _dead_letters(ports))
+    except FormatError as error:
+        checks.append(Check("event log", "down", str(error), "upgrade tagging-engine"))
+    except TaggingError as error:
+        checks.append(Check("event log", "down", str(error), "see to the disk it is on"))
+    checks.append(_catalog(settings))
+    return checks
+
+
+def _data_folder(settings: Settings) -> Check:
+    name, folder = "data folder", settings.data_dir
+    if not folder.exists():
+        return Check(name, "degraded", f"{folder} is not there yet", "tagger run --watch DIR")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        return Check(name, "down", f"{folder} is not writable", f"chmod u+wx {folder}")
+    free = shutil.disk_usage(folder).free
+    detail = f"{folder}, {free / (1 << 30):.1f} GiB free"
+    if free < _NO_ROOM_BYTES:
+        return Check(name, "down", detail, "make room on its disk: everything waits for it")
+    if free < _SCARCE_BYTES:
+        return Check(name, "degraded", detail, "make room on its disk")
+    return Check(name, "ok", detail)
+
+
+def _vision(settings: Settings) -> Check:
+    try:
+        facts = vision_facts(settings)
+    except OSError as error:
+        return Check("vision", "down", f"its weights are missing: {error}", "install it again")
+    limits = "; ".join(facts.limits)
+    return Check("vision", "ok", f"{facts.profile} ({facts.embedder}); limits: {limits}")
+
+
+def _engine(process: str | None) -> Check:
+    if process is None:
+        return Check("engine", "degraded", "not running", "tagger run --watch DIR")
+    return Check("engine", "ok", f"process {process}")
+
+
+async def _stage(settings: Settings, log: EventLog, name: str, running: bool) -> Check:
+    """A backlog is work, not trouble; an event that waits very long is."""
+    waiting = sum((await log.lag(name, READS[name])).values())
+    if not waiting:
+        return Check(f"stage {name}", "ok", "nothing waits")
+    age = await _oldest(log, name)
+    detail = f"{waiting} events wait, the oldest for {age:.0f} s"
+    if age < settings.runtime.partial_after_s:
+        return Check(f"stage {name}", "ok", detail)
+    advice = "look at what `tagger run` says" if running else "tagger run"
+    return Check(f"stage {name}", "degraded", detail, advice)
+
+
+async def _oldest(log: EventLog, name: str) -> float:
+    """Seconds since the oldest event that the stage has not done was said."""
+    done, end = await log.committed(name), await log.end_offsets(READS[name])
+    oldest = time.time() * 1000
+    for tp, waiting in (await log.lag(name, READS[name])).items():
+        if waiting:
+            start = {**end, tp: done.get(tp, 0)}
+            async for record in log.tail([tp.topic], start, follow=False):
+                oldest = min(oldest, record.timestamp)
+                break
+    return max(0.0, time.time() - oldest / 1000)
+
+
+async def _dead_letters(ports: Ports) -> Check:
+    count = len(await letters(ports.log, ports.state))
+    if not count:
+        return Check("dead letters", "ok", "none")
+    return Check("dead letters", "degraded", f"{count} events were given up", "tagger dlq list")
+
+
+def _catalog(settings: Settings) -> Check:
+    try:
+        catalog, present = vector_facts(settings), vision_facts(settings).embedder
+    except FormatError as error:
+        return Check("catalog", "down", str(error), "upgrade tagging-engine")
+    except OSError as error:
+        return Check("catalog", "degraded", str(error), "install it again")
+    if catalog.serving is None:
+        return Check(
+            "catalog", "degraded", f"no catalog {settings.catalog} yet", "tagger catalog add DIR"
+        )
+    if catalog.embedder != present:
+        detail = f"{catalog.serving} is of {catalog.embedder}, the present model is {present}"
+        return Check("catalog", "degraded", detail, "tagger catalog add DIR --data-dir NEW")
+    return Check("catalog", "ok", f"{catalog.serving} serves")
