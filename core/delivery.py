@@ -64,8 +64,17 @@ class Delivery:
         """
         started = time.perf_counter()
         outcome = await self._until_done(record, owned, attempts)
-        self._seconds.observe(time.perf_counter() - started)
+        seconds = time.perf_counter() - started
+        self._seconds.observe(seconds)
         self._handled[outcome].inc()
+        _log.info(
+            f"event_{outcome}",
+            stage=self._stage.name,
+            media_id=record.headers.get("ce_subject"),
+            frame=record.headers.get("ce_frame"),
+            trace=record.headers.get("traceparent"),
+            seconds=round(seconds, 4),
+        )
 
     async def _until_done(
         self, record: Record, owned: Callable[[], bool], attempts: int
