@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from core.events import Match, TaggedItem, TaggedPoint
-from infra.report.markup import Child, Html, el
+from infra.report.markup import Html, el
 from infra.report.pictures import Gallery, Picture, crop_key, product_key
 from infra.report.words import key, listed, percent, tone
 
@@ -14,23 +14,24 @@ class Products:
     """Product pictures, embedded where they first appear and referred to from then on."""
 
     def __init__(self) -> None:
-        self._names: dict[str, str] = {}
+        self._shown: dict[str, tuple[str, str]] = {}
+
+    def __contains__(self, key: object) -> bool:
+        """Whether the page has this picture already."""
+        return key in self._shown
 
     def show(self, key: str, picture: Picture | None, title: str) -> Html:
-        """The picture, or an empty frame where it is gone."""
-        if picture is None:
-            return el("span", "no picture", class_="shot gone")
-        name = self._names.get(key)
-        box = f"0 0 {picture.width} {picture.height}"
-        if name is None:
-            name = self._names[key] = f"p{len(self._names)}"
-            size = {"width": picture.width, "height": picture.height}
-            content: Child = [
-                el("symbol", el("image", href=picture.uri, **size), id=name, viewBox=box),
-                el("use", href=f"#{name}"),
-            ]
-        else:
-            content = el("use", href=f"#{name}")
+        """The picture, or an empty frame where it is gone; ``picture`` only counts the first time."""
+        symbol: Html | None = None
+        if key not in self._shown:
+            if picture is None:
+                return el("span", "no picture", class_="shot gone")
+            name, box = f"p{len(self._shown)}", f"0 0 {picture.width} {picture.height}"
+            self._shown[key] = name, box
+            image = el("image", href=picture.uri, width=picture.width, height=picture.height)
+            symbol = el("symbol", image, id=name, viewBox=box)
+        name, box = self._shown[key]
+        content = [symbol, el("use", href=f"#{name}")]
         return el("svg", content, viewBox=box, class_="shot", role="img", aria_label=title)
 
 

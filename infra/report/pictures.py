@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,10 +15,12 @@ from core.blobs.port import BlobStore
 from core.errors import BlobMissingError
 from core.events import MediaTagged
 
-FRAME_SIDE: Final = 960
-"""Longest side of a key frame in the page, pixels."""
+_FRAME_SIDE: Final = 800
+_FRAME_SIDE_OF_MANY: Final = 560
+_MANY: Final = 4
+"""More key frames than these are shown smaller, or a long video would fill the page alone."""
 
-CROP_SIDE: Final = 200
+_CROP_SIDE: Final = 200
 """Longest side of an item's or a product's crop, pixels; shown at half of it on sharp screens."""
 
 _AT_ONCE: Final = 8
@@ -34,34 +36,46 @@ class Picture:
 
 
 class Gallery:
-    """The pictures of one medium by blob key and size; what is gone or broken is missing."""
+    """The pictures of one medium by blob key; what is gone or broken is missing."""
 
-    def __init__(self, pictures: Mapping[tuple[str, int], Picture]) -> None:
-        self._pictures = pictures
+    def __init__(self, frames: Mapping[str, Picture], crops: Mapping[str, Picture]) -> None:
+        self._frames = frames
+        self._crops = crops
 
     def frame(self, key: str) -> Picture | None:
         """A key frame."""
-        return self._pictures.get((key, FRAME_SIDE))
+        return self._frames.get(key)
 
     def crop(self, key: str) -> Picture | None:
         """An item's or a product's crop."""
-        return self._pictures.get((key, CROP_SIDE))
+        return self._crops.get(key)
 
 
-async def fetch(medium: MediaTagged, blobs: BlobStore) -> Gallery:
-    """All pictures that a medium's card shows; raises OutageError while the store is away."""
+async def fetch(medium: MediaTagged, blobs: BlobStore, shown: Container[str]) -> Gallery:
+    """The pictures of a medium's card, without the products that the page has ``shown`` already.
+
+    Raises OutageError while the store is away.
+    """
     gate = asyncio.Semaphore(_AT_ONCE)
 
-    async def one(key: str, side: int) -> tuple[tuple[str, int], Picture | None]:
+    async def one(key: str, side: int) -> Picture | None:
         async with gate:
             try:
                 data = await blobs.get(key)
             except BlobMissingError:
-                return (key, side), None
-            return (key, side), await asyncio.to_thread(shrink, data, side)
+                return None
+            return await asyncio.to_thread(shrink, data, side)
 
-    found = await asyncio.gather(*(one(key, side) for key, side in _wanted(medium)))
-    return Gallery({place: picture for place, picture in found if picture is not None})
+    async def all_of(keys: set[str], side: int) -> dict[str, Picture]:
+        wanted = sorted(filter(None, keys))
+        found = await asyncio.gather(*(one(key, side) for key in wanted))
+        return {key: picture for key, picture in zip(wanted, found, strict=True) if picture}
+
+    frames = {frame.blob_key for frame in medium.frames}
+    frame_side = _FRAME_SIDE_OF_MANY if len(frames) > _MANY else _FRAME_SIDE
+    return Gallery(
+        await all_of(frames, frame_side), await all_of(_crops(medium, shown), _CROP_SIDE)
+    )
 
 
 def crop_key(crop: str, masked: str | None) -> str:
@@ -80,26 +94,18 @@ def shrink(data: bytes, side: int) -> Picture | None:
         with Image.open(io.BytesIO(data)) as source:
             source.draft("RGB", (side, side))
             image = ImageOps.exif_transpose(source)
-            clear = image.has_transparency_data
-            image = image.convert("RGBA" if clear else "RGB")
+            image = image.convert("RGBA" if image.has_transparency_data else "RGB")
     except (UnidentifiedImageError, Image.DecompressionBombError, OSError, ValueError):
         return None
     image.thumbnail((side, side), Image.Resampling.LANCZOS)
     out = io.BytesIO()
-    if clear:
-        image.save(out, "WEBP", quality=80, method=3)
-    else:
-        image.save(out, "JPEG", quality=80, optimize=True)
-    kind = "webp" if clear else "jpeg"
+    image.save(out, "WEBP", quality=76, method=2)
     text = base64.b64encode(out.getvalue()).decode("ascii")
-    return Picture(f"data:image/{kind};base64,{text}", *image.size)
+    return Picture(f"data:image/webp;base64,{text}", *image.size)
 
 
-def _wanted(medium: MediaTagged) -> Iterable[tuple[str, int]]:
-    wanted = {(frame.blob_key, FRAME_SIDE) for frame in medium.frames}
-    wanted |= {(crop_key(item.crop_key, item.masked_key), CROP_SIDE) for item in medium.items}
-    wanted |= {(point.crop_key, CROP_SIDE) for point in medium.points}
-    wanted |= {
-        (product_key(match.payload), CROP_SIDE) for item in medium.items for match in item.matches
-    }
-    return sorted(place for place in wanted if place[0])
+def _crops(medium: MediaTagged, shown: Container[str]) -> set[str]:
+    crops = {crop_key(item.crop_key, item.masked_key) for item in medium.items}
+    crops |= {point.crop_key for point in medium.points}
+    products = {product_key(match.payload) for item in medium.items for match in item.matches}
+    return crops | {key for key in products if key not in shown}

@@ -59,7 +59,7 @@ async def _cards(results: Results, blobs: BlobStore, summary: Summary) -> AsyncI
     async for medium in _each(results):
         anchor = f"m{place}"
         summary.add(medium, anchor)
-        yield medium_card(medium, anchor, await fetch(medium, blobs), products)
+        yield medium_card(medium, anchor, await fetch(medium, blobs, products), products)
         place += 1
 
 
