@@ -21,7 +21,7 @@ class Products:
         return key in self._shown
 
     def show(self, key: str, picture: Picture | None, title: str) -> Html:
-        """The picture, or an empty frame where it is gone; ``picture`` only counts the first time."""
+        """The picture, which only counts the first time, or an empty frame where it is gone."""
         symbol: Html | None = None
         if key not in self._shown:
             if picture is None:
