@@ -99,12 +99,13 @@ def _typical(expected: Floats) -> Floats:
 
 
 def _without_skin(colours: Floats, alike: Floats) -> Floats:
-    """Take skin colours out of the models of garments that are not themselves skin-coloured."""
+    """Take out of the garments' models what looks more like skin than the garment itself does."""
     worn = colours[list(_WORN)]
-    own = np.clip(2 * worn @ alike, 0, 1)[:, None]
+    own = (worn @ alike)[:, None]
     own[_WORN.index(Cover.SHOES)] = 0  # sandals hold more foot than strap
+    barer = np.clip((alike - own) / np.maximum(1 - own, 1e-3), 0, 1)
     cleaned = colours.copy()
-    cleaned[list(_WORN)] = worn * (1 - _DISTRUST * (1 - own) * alike)
+    cleaned[list(_WORN)] = worn * (1 - _DISTRUST * barer)
     return cleaned
 
 
