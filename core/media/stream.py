@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
 
-_THREADS = 4  # beyond that each thread holds frames in memory and hardly adds speed
+THREADS = 4  # beyond that each thread holds frames in memory and hardly adds speed
 _MICROSECONDS = 1_000_000
 _DEFAULT_RATE = Fraction(25)
 _RATES = (Fraction(1, 3600), Fraction(1000))
@@ -38,11 +38,19 @@ class TimedFrame:
     frame: VideoFrame
 
 
+class DamagedError(Exception):
+    """A stream read by several threads is damaged: read it again by one."""
+
+
 class VideoSource:
     """The video stream of a file, opened for one pass.
 
     Times begin with the container's start and rise strictly: a stream that jumps back in time, as
     joined recordings do, goes on where it was.
+
+    What a decoder makes up for damaged parts depends on how far its threads have come, so that the
+    same bytes would give other pixels each time. Several threads therefore stop at the first sign
+    of damage, with DamagedError; one thread passes over it, and always in the same way.
 
     Attributes:
         format: the container's, ``mov`` (also MP4) or ``matroska`` (also WEBM).
@@ -57,7 +65,8 @@ class VideoSource:
         OSError: it cannot be read.
     """
 
-    def __init__(self, path: Path, options: DecodeOptions) -> None:
+    def __init__(self, path: Path, options: DecodeOptions, threads: int = 1) -> None:
+        self._threads = threads
         self._options = options
         self.format = container(path, "video")
         if self.format == "mov" and not _has_index(path):
@@ -126,9 +135,11 @@ class VideoSource:
             except MemoryError:
                 raise
             except av.FFmpegError:
-                self.damaged += 1
+                self._count_damage()
                 continue
             for frame in frames:
+                if frame.is_corrupt and self._threads > 1:
+                    raise DamagedError
                 self._check_pixels(frame.width, frame.height)
                 yield frame
 
@@ -139,12 +150,17 @@ class VideoSource:
             try:
                 packet = next(packets, None)
             except av.FFmpegError:
-                self.damaged += 1
+                self._count_damage()
                 packet = None
             if packet is None or packet.size == 0:
                 yield None
                 return
             yield packet
+
+    def _count_damage(self) -> None:
+        if self._threads > 1:
+            raise DamagedError
+        self.damaged += 1
 
     def _video_stream(self) -> VideoStream:
         # A cover picture in a sound file is a video stream, too.
@@ -154,7 +170,7 @@ class VideoSource:
             if stream.codec_context is None:
                 raise UndecodableError("the video's codec is not supported")
             stream.thread_type = "AUTO"
-            stream.codec_context.thread_count = _THREADS
+            stream.codec_context.thread_count = self._threads
             # The decoder refuses larger frames before it allocates them.
             stream.codec_context.options = {"max_pixels": str(self._options.max_video_pixels)}
             return stream

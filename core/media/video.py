@@ -10,7 +10,7 @@ from __future__ import annotations
 import struct
 from fractions import Fraction
 from pathlib import Path
-from typing import cast
+from typing import Self, cast
 
 import av
 from av.video.reformatter import Colorspace, VideoReformatter
@@ -25,7 +25,7 @@ from core.media.decoded import Decoded, FrameFile
 from core.media.jpeg import fitted, write_frame
 from core.media.options import DecodeOptions
 from core.media.probe import Probe
-from core.media.stream import TimedFrame, VideoSource
+from core.media.stream import THREADS, DamagedError, TimedFrame, VideoSource
 
 _MILLISECOND = Fraction(1, 1000)
 _HD_LINES = 720
@@ -52,8 +52,26 @@ def decode_video(path: Path, folder: Path, options: DecodeOptions) -> Decoded:
         LimitExceededError: larger, longer or more cut up than allowed.
         OSError: it cannot be read, or a frame not written.
     """
+    try:
+        return _extract(path, folder, options, THREADS)
+    except DamagedError:
+        return _extract(path, folder, options, 1)
+
+
+def probe_video(path: Path, options: DecodeOptions) -> Probe:
+    """Decode the first frame; raises as :func:`decode_video` does."""
     with VideoSource(path, options) as source:
-        writer = _Writer(folder, source.pixel_aspect, options)
+        for timed in source.frames():
+            width, height = _display_size(timed.frame, source.pixel_aspect)
+            return Probe("video", source.format, width, height)
+    raise UndecodableError("damaged video: not one frame can be decoded")
+
+
+def _extract(path: Path, folder: Path, options: DecodeOptions, threads: int) -> Decoded:
+    with (
+        VideoSource(path, options, threads) as source,
+        _Writer(folder, source.pixel_aspect, options) as writer,
+    ):
         cuts = _Cuts(source.rate, options)
         start_ms, scene = 0, Candidates()
         tail = Candidates()  # since the last great change, which may turn out to be a cut
@@ -78,15 +96,6 @@ def decode_video(path: Path, folder: Path, options: DecodeOptions) -> Decoded:
         writer.write(scene, start_ms, source.end_ms)
         notes = (*writer.notes, *source.notes())
         return Decoded("video", tuple(writer.frames), notes, source.end_ms)
-
-
-def probe_video(path: Path, options: DecodeOptions) -> Probe:
-    """Decode the first frame; raises as :func:`decode_video` does."""
-    with VideoSource(path, options) as source:
-        for timed in source.frames():
-            width, height = _display_size(timed.frame, source.pixel_aspect)
-            return Probe("video", source.format, width, height)
-    raise UndecodableError("damaged video: not one frame can be decoded")
 
 
 class _Cuts:
@@ -116,7 +125,7 @@ class _Cuts:
 
 
 class _Writer:
-    """Chooses the key frame of each finished scene and writes it."""
+    """Chooses the key frame of each finished scene and writes it; on errors, takes all back."""
 
     def __init__(self, folder: Path, aspect: Fraction, options: DecodeOptions) -> None:
         self.frames: list[FrameFile] = []
@@ -124,6 +133,14 @@ class _Writer:
         self._folder = folder
         self._aspect = aspect
         self._options = options
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None:
+            for frame in self.frames:
+                frame.path.unlink(missing_ok=True)
 
     def write(self, scene: Candidates, start_ms: int, end_ms: int) -> None:
         if len(self.frames) >= self._options.max_scenes:

@@ -1,4 +1,4 @@
-"""Videos made for the tests: each frame says in its pixels which scene it belongs to."""
+"""Videos made for the tests, and their decoding in this process: each frame says in its pixels which scene it belongs to."""
 
 from __future__ import annotations
 
@@ -11,8 +11,13 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from core.media.decoded import Decoded
+from core.media.options import DecodeOptions
+from core.media.video import decode_video
+
 Pixels = npt.NDArray[np.uint8]
 
+OPTIONS = DecodeOptions()
 COLOURS = ((200, 40, 40), (40, 60, 190), (40, 160, 60), (190, 180, 40), (150, 50, 170))
 
 
@@ -85,3 +90,9 @@ def write_clip(
                 output.mux(sound.encode(tone))
             output.mux(sound.encode())
     return path
+
+
+def decode(path: Path, options: DecodeOptions = OPTIONS) -> Decoded:
+    folder = path.parent / "frames"
+    folder.mkdir(exist_ok=True)
+    return decode_video(path, folder, options)
