@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import structlog
@@ -18,7 +18,15 @@ from core.runner import RunnerOptions, StageRunner
 from core.settings import Settings
 from core.stage import Stage
 from core.vectors.port import VectorStore
-from infra.assembly import Ports, build_stages, load_vision, open_decoder, open_ports, open_vectors
+from infra.assembly import (
+    Ports,
+    Vision,
+    build_stages,
+    load_vision,
+    open_decoder,
+    open_ports,
+    open_vectors,
+)
 
 _log = structlog.get_logger()
 
@@ -100,11 +108,16 @@ def build_runners(settings: Settings, ports: Ports, stages: Sequence[Stage]) -> 
 
 
 @asynccontextmanager
-async def open_engine(settings: Settings, ports: Ports | None = None) -> AsyncIterator[Engine]:
+async def open_engine(
+    settings: Settings,
+    ports: Ports | None = None,
+    load: Callable[[Settings], Vision] = load_vision,
+) -> AsyncIterator[Engine]:
     """Opens the data folder for the one process that may be its engine.
 
     Args:
         ports: the folder's log, state and blobs, where they are open already; they stay open.
+        load: loads the models, on a thread of its own.
 
     Raises:
         BusyError: another process is; the message names it.
@@ -113,7 +126,7 @@ async def open_engine(settings: Settings, ports: Ports | None = None) -> AsyncIt
         lock = _lock(settings)
         lock.acquire(f"the engine of {settings.data_dir}")
         stack.callback(lock.release)
-        loading = asyncio.create_task(asyncio.to_thread(load_vision, settings))
+        loading = asyncio.create_task(asyncio.to_thread(load, settings))
         if ports is None:
             ports = await stack.enter_async_context(open_ports(settings))
         vectors = await stack.enter_async_context(open_vectors(settings))
