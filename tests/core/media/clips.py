@@ -1,4 +1,4 @@
-"""Videos made for the tests, and their decoding in this process: each frame says in its pixels which scene it belongs to."""
+"""Videos made for the tests: each frame says in its pixels which scene it belongs to."""
 
 from __future__ import annotations
 
