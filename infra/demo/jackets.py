@@ -13,14 +13,15 @@ _CHANNEL = 0.19
 """Height of a quilted channel, garment units."""
 
 
-def denim_jacket(fabric: Fabric, thread: Colour, metal: Colour) -> tuple[Layer, ...]:
-    """A trucker jacket: flapped pockets, slanting seams, metal buttons, contrast thread."""
+def denim_jacket(
+    fabric: Fabric, fleece: Fabric, thread: Colour, metal: Colour
+) -> tuple[Layer, ...]:
+    """A trucker jacket with a fleece collar: flapped pockets, slanting seams, metal buttons."""
     placket = line((-0.055, -0.66), (0.055, -0.66), (0.055, 0.71), (-0.055, 0.71))
     return (
         *sewing.long_sleeves(fabric, 0.33, 0.24),
-        *sewing.cuffs(fabric, 0.245, 0.13),
-        *(sewing.stitches(s, thread) for s in sewing.sides(line((0.71, 0.57), (0.94, 0.54)))),
-        sewing.back_neck(fabric),
+        *sewing.cuffs(fleece, 0.26, 0.12),
+        sewing.back_neck(fleece),
         Part(sewing.body(sewing.crew_neck(0.16), width=0.5, hem=0.6), fabric, centre=(0.28, 0)),
         *(part for side in (1, -1) for part in _front(side, fabric, thread, metal)),
         Part(band(line((-0.5, 0.58), (0.5, 0.58)), 0, 0.13), fabric, centre=(0.9, 0), puff=0.8),
@@ -28,11 +29,7 @@ def denim_jacket(fabric: Fabric, thread: Colour, metal: Colour) -> tuple[Layer, 
         Part(placket, fabric, centre=(0.9, 0), puff=0.7),
         *(sewing.stitches(line((x, -0.65), (x, 0.7)), thread) for x in (-0.04, 0.04)),
         *(Button((0.0, -0.56 + 0.24 * k), 0.024, metal) for k in range(6)),
-        *sewing.collar_leaves(fabric),
-        *(
-            sewing.stitches(s, thread)
-            for s in sewing.sides(line((0.24, -0.75), (0.205, -0.595), (0.04, -0.68)))
-        ),
+        *sewing.fleece_collar(fleece),
     )
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from infra.demo.fabric import Colour
 from infra.demo.garment import Ink
-from infra.demo.outline import Points, curve, ellipse, line, mirrored, moved, path
+from infra.demo.outline import Points, curve, ellipse, moved, path
 
 
 def sunset(sky: Colour, sun: Colour, hills: tuple[Colour, Colour], y: float) -> tuple[Ink, ...]:
@@ -40,20 +40,6 @@ def star(colour: Colour, rim: Colour, y: float, radius: float = 0.25) -> tuple[I
     return (
         Ink(moved(_star(radius), 0.0, y), rim),
         Ink(moved(_star(radius * 0.74), 0.0, y), colour),
-    )
-
-
-def bars(colour: Colour, y: float, widths: tuple[float, ...]) -> tuple[Ink, ...]:
-    """Bars one below the other, like lines of lettering seen from afar."""
-    return tuple(
-        Ink(
-            mirrored(
-                line((0.0, y + 0.07 * k), (width, y + 0.07 * k)),
-                line((width, y + 0.07 * k + 0.035), (0.0, y + 0.07 * k + 0.035)),
-            ),
-            colour,
-        )
-        for k, width in enumerate(widths)
     )
 
 

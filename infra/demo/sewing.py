@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from infra.demo.fabric import Colour, Fabric
 from infra.demo.garment import Layer, Part, Seam
 from infra.demo.outline import (
@@ -82,18 +84,26 @@ def back_neck(fabric: Fabric) -> Part:
     return Part(ellipse((0.0, -0.77), 0.19, 0.13), fabric, grain=90, puff=0.5)
 
 
+_LEAF = path(
+    curve((0.012, -0.68), (0.12, -0.75), (0.165, -0.9)),
+    curve((0.165, -0.9), (0.24, -0.86), (0.265, -0.76)),
+    line((0.215, -0.57), (0.012, -0.68)),
+)
+
+
 def collar_leaves(fabric: Fabric) -> tuple[Layer, ...]:
     """The two leaves of a turned-down collar."""
-    leaf = path(
-        curve((0.012, -0.68), (0.12, -0.75), (0.165, -0.9)),
-        curve((0.165, -0.9), (0.24, -0.86), (0.265, -0.76)),
-        line((0.215, -0.57), (0.012, -0.68)),
-    )
     edge = line((0.235, -0.74), (0.2, -0.6), (0.035, -0.685))
     return (
-        *pair(leaf, fabric, grain=32),
+        *pair(_LEAF, fabric, grain=32),
         *(Seam(points, width=0.005) for points in sides(edge)),
     )
+
+
+def fleece_collar(fleece: Fabric) -> tuple[Part, Part]:
+    """A wide, soft collar, as jackets have it."""
+    right, left = pair(moved(_LEAF, 0.0, 0.16, 1.25), fleece, grain=32)
+    return replace(right, puff=1.6), replace(left, puff=1.6)
 
 
 def sleeve_line() -> Points:
