@@ -30,8 +30,9 @@ def draw_hem(shares: Floats, body: Body) -> Floats:
         body: the pose, in pixels of the view.
 
     Returns:
-        Shares of the same shape; the sum of top and bottom at a pixel stays what it was. Of a
-        body that is not upright the shares come back as they are.
+        Shares of the same shape. Where something else than cloth is strongest, and on a body that
+        is not upright, they come back as they are; elsewhere the line decides which of the two has
+        what both had together.
     """
     shoulders = body.point(Joint.LEFT_SHOULDER, Joint.RIGHT_SHOULDER)
     hips = body.point(Joint.LEFT_HIP, Joint.RIGHT_HIP)
@@ -42,9 +43,10 @@ def draw_hem(shares: Floats, body: Body) -> Floats:
     line = _cheapest(_prices(top, bottom) - _GAP * _midriff(shares, body))
     above = np.arange(shares.shape[1])[:, None] < line
     cloth = shares[Cover.TOP] + shares[Cover.BOTTOM]
+    moved = free & np.isin(shares.argmax(axis=0), (Cover.TOP, Cover.BOTTOM))
     result = shares.copy()
-    result[Cover.TOP] = np.where(free, cloth * above, shares[Cover.TOP])
-    result[Cover.BOTTOM] = np.where(free, cloth * ~above, shares[Cover.BOTTOM])
+    result[Cover.TOP] = np.where(moved, cloth * above, shares[Cover.TOP])
+    result[Cover.BOTTOM] = np.where(moved, cloth * ~above, shares[Cover.BOTTOM])
     return result
 
 

@@ -1,4 +1,4 @@
-"""A picture's main colours: 64 clusters stand for all its pixels."""
+"""A picture's main colours: forty clusters stand for all its pixels."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from core.vision.lite.pose import Floats
 from core.vision.lite.skin import to_lab
 from core.vision.port import Image, Mask
 
-_COLOURS = 64
+_COLOURS = 40
 _SAMPLE = 5000
 _BITS = 5  # a channel, for the table from pixel to cluster: finer steps change nothing
 _WEIGHTS = np.array([0.6, 1, 1], np.float32)  # of L*, a*, b*: shade changes lightness first
