@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from typing import Literal
+from typing import Literal, TextIO, cast
 
 import structlog
 from prometheus_client import Counter, Gauge, Histogram
@@ -22,6 +22,16 @@ SECONDS = Histogram(
 )
 IN_FLIGHT = Gauge("tagger_in_flight", "Events read and not yet done.", ["stage"])
 PAUSED = Gauge("tagger_paused", "1 while a dependency is away.", ["stage"])
+
+
+class _Stderr:
+    """Whatever stderr is when a line is written: a live status takes its place for a while."""
+
+    def write(self, text: str) -> int:
+        return sys.stderr.write(text)
+
+    def flush(self) -> None:
+        sys.stderr.flush()
 
 
 def configure_logging(
@@ -45,6 +55,6 @@ def configure_logging(
         wrapper_class=structlog.make_filtering_bound_logger(
             logging.getLevelNamesMapping()[level.upper()]
         ),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(cast("TextIO", _Stderr())),
         cache_logger_on_first_use=True,
     )

@@ -21,7 +21,7 @@ _LINE_EVERY_S = 10.0
 
 
 class StatusView:
-    """Shows what an observer sees, on stderr; enter it before anything is logged."""
+    """Shows what an observer sees, on stderr."""
 
     def __init__(self) -> None:
         self._console = screen.err()

@@ -11,7 +11,6 @@ import typer
 
 from core.errors import BusyError
 from core.settings import Settings
-from core.telemetry import configure_logging
 from infra.app import open_engine
 from infra.assembly import Choice, choices
 from infra.cli.live import StatusView, duration, line
@@ -58,7 +57,6 @@ async def _run(
     started = time.monotonic()
     try:
         with view.screen():
-            configure_logging(settings.log_level, settings.log_style)
             async with open_engine(settings) as engine:
                 service = Service(engine, folders)
                 observer = await Observer.of(service)
