@@ -8,9 +8,7 @@ already are not decoded again: their stored items go straight to matching, under
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
-from pathlib import Path
 
 from core.blobs.port import Blob, BlobStore
 from core.envelope import Event
@@ -60,9 +58,9 @@ class FramesStage(Stage):
 
     async def _decode(self, upload: Event[MediaUploaded]) -> FrameList:
         medium = upload.data
-        with tempfile.TemporaryDirectory(prefix="tagger-frames-") as folder:
+        with self._decoder.folder() as folder:
             async with self._blobs.local(medium.blob_key) as path:
-                decoded = await self._decoder.frames(path, medium.kind, Path(folder))
+                decoded = await self._decoder.frames(path, medium.kind, folder)
             frames = await self._store(medium.media_id, decoded)
         framed = MediaFramed(
             media_id=medium.media_id,

@@ -17,6 +17,7 @@ from consumers.results.write import ResultWriter
 from consumers.segment import SegmentStage, segment_version
 from core.blobs.folder import FolderBlobStore
 from core.blobs.port import BlobStore
+from core.errors import OutageError
 from core.events import TOPICS, MediaTagged
 from core.ids import pipeline_id
 from core.log.database import SqliteDatabase
@@ -26,6 +27,7 @@ from core.media.children import DecoderPool
 from core.media.decode import Decoder
 from core.media.options import DecodeOptions
 from core.parts import PartStore
+from core.scratch import Scratch
 from core.settings import Settings
 from core.stage import Stage
 from core.state.port import StateStore
@@ -135,10 +137,19 @@ async def open_vectors(settings: Settings) -> AsyncIterator[VectorStore]:
 
 @asynccontextmanager
 async def open_decoder(settings: Settings) -> AsyncIterator[Decoder]:
-    """Child processes for untrusted media; they start with the first medium."""
+    """Child processes for untrusted media; they start with the first medium. What they write
+    lies in the data folder, where the next start finds what a crash left."""
     media = settings.media
-    async with DecoderPool(media.workers, media.time_limit_s, media.memory_limit_mb << 20) as pool:
-        yield Decoder(pool, decode_options(settings))
+    try:
+        scratch = Scratch(settings.data_dir.absolute() / "scratch")
+    except OSError as error:
+        raise OutageError(f"the data folder cannot be written: {error}") from error
+    try:
+        limits = media.workers, media.time_limit_s, media.memory_limit_mb << 20
+        async with DecoderPool(*limits) as pool:
+            yield Decoder(pool, decode_options(settings), scratch)
+    finally:
+        scratch.close()
 
 
 def load_vision(settings: Settings) -> Vision:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
-import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from core.durable import make_folder
+from core.scratch import Scratch
 
 _PIECE = 1 << 20
 
@@ -20,22 +18,12 @@ class SourceError(Exception):
 
 
 class Staging:
-    """One process's own folder for unfinished files, gone with all it holds when the process is.
-
-    Several processes share a store. Each holds a lock on its own folder for as long as it lives,
-    so whoever opens the store next knows what a crash left behind: the folders whose lock is free.
-    """
+    """One process's own folder for unfinished files, gone with all it holds when the process is."""
 
     def __init__(self, root: Path) -> None:
         """Removes the leftovers of dead processes; raises OSError."""
-        self._home = root / ".incoming"
-        make_folder(self._home)
-        self._folder = self._home / uuid.uuid4().hex
-        # Inside the gate nobody mistakes a folder whose lock is yet to be taken for a leftover.
-        with _locked(self._home / "gate", wait=True):
-            self._remove_leftovers()
-            self._folder.mkdir()
-            self._lock: int | None = _lock(self._folder / "lock", wait=False)
+        self._scratch = Scratch(root / ".incoming")
+        self._folder = self._scratch.path
 
     def write(self, data: bytes | Path) -> Path:
         """A new file with these bytes, on the disk when this returns; whoever asked renames it.
@@ -61,35 +49,7 @@ class Staging:
 
     def close(self) -> None:
         """A second time does nothing."""
-        if self._lock is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
-            os.close(self._lock)
-            self._lock = None
-
-    def _remove_leftovers(self) -> None:
-        for folder in self._home.iterdir():
-            if folder.is_dir():
-                with suppress(BlockingIOError), _locked(folder / "lock", wait=False):
-                    shutil.rmtree(folder, ignore_errors=True)
-
-
-@contextmanager
-def _locked(path: Path, *, wait: bool) -> Iterator[None]:
-    handle = _lock(path, wait=wait)
-    try:
-        yield
-    finally:
-        os.close(handle)
-
-
-def _lock(path: Path, *, wait: bool) -> int:
-    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-    except BaseException:
-        os.close(handle)
-        raise
-    return handle
+        self._scratch.close()
 
 
 def _copy(source: Path, target: int) -> None:

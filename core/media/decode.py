@@ -2,26 +2,40 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from pathlib import Path
+from tempfile import gettempdir
 
 from core.media.children import DecoderPool
 from core.media.decoded import Decoded
 from core.media.jobs import ExtractFrames, ProbeMedium, WarmUp
 from core.media.options import DecodeOptions
 from core.media.probe import Kind, Probe
+from core.scratch import Scratch, temporary_folder
 
 
 class Decoder:
-    """Turns pictures and videos into frames, in the pool's child processes."""
+    """Turns pictures and videos into frames, in the pool's child processes.
 
-    def __init__(self, pool: DecoderPool, options: DecodeOptions) -> None:
+    Args:
+        scratch: where :meth:`folder` makes folders, else where the system has its temporary files.
+    """
+
+    def __init__(
+        self, pool: DecoderPool, options: DecodeOptions, scratch: Scratch | None = None
+    ) -> None:
         self._pool = pool
         self._options = options
+        self._scratch = scratch
 
     @property
     def version(self) -> str:
         """Changes when the same bytes would give other frames."""
         return self._options.version
+
+    def folder(self) -> AbstractContextManager[Path]:
+        """An empty folder for frames, removed on leaving. Raises OutageError on entering."""
+        return temporary_folder(self._scratch.path if self._scratch else Path(gettempdir()))
 
     async def frames(self, path: Path, kind: Kind, folder: Path) -> Decoded:
         """Write the medium's key frames into an existing folder, as JPEG, and list them.

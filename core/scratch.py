@@ -1,0 +1,77 @@
+"""Files for the moment, which do not outlive their process, however it ends."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import tempfile
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from core.durable import make_folder
+from core.errors import OutageError
+
+
+class Scratch:
+    """One process's own folder, gone with all it holds when the process is.
+
+    Several processes share a home. Each holds a lock on its own folder for as long as it lives,
+    so whoever comes next knows what a crash left behind: the folders whose lock is free.
+    """
+
+    def __init__(self, home: Path) -> None:
+        """Removes the leftovers of dead processes; raises OSError."""
+        make_folder(home)
+        self.path = home / uuid.uuid4().hex
+        # Inside the gate nobody mistakes a folder whose lock is yet to be taken for a leftover.
+        with _locked(home / "gate", wait=True):
+            _remove_leftovers(home)
+            self.path.mkdir()
+            self._lock: int | None = _lock(self.path / "lock", wait=False)
+
+    def close(self) -> None:
+        """A second time does nothing."""
+        if self._lock is not None:
+            shutil.rmtree(self.path, ignore_errors=True)
+            os.close(self._lock)
+            self._lock = None
+
+
+@contextmanager
+def temporary_folder(home: Path) -> Iterator[Path]:
+    """An empty folder, removed on leaving. Raises OutageError where none can be made."""
+    try:
+        made = tempfile.TemporaryDirectory(prefix="tagger-", dir=home, ignore_cleanup_errors=True)
+    except OSError as error:
+        raise OutageError(f"no folder can be made in {home}: {error.strerror}") from error
+    with made as name:
+        yield Path(name)
+
+
+def _remove_leftovers(home: Path) -> None:
+    for folder in home.iterdir():
+        if folder.is_dir():
+            with suppress(BlockingIOError), _locked(folder / "lock", wait=False):
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _locked(path: Path, *, wait: bool) -> Iterator[None]:
+    handle = _lock(path, wait=wait)
+    try:
+        yield
+    finally:
+        os.close(handle)
+
+
+def _lock(path: Path, *, wait: bool) -> int:
+    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except BaseException:
+        os.close(handle)
+        raise
+    return handle
