@@ -23,6 +23,7 @@ _GRID = DETECTOR_SIDE // _STRIDE
 _UNIT = DETECTOR_SIDE / 4
 _BATCH = 32
 _BOX_WEIGHT, _CENTRE_WEIGHT = 0.5, 0.3
+_MEMORY = torch.channels_last
 
 Targets = tuple[Tensor, Tensor, Tensor]
 
@@ -98,9 +99,9 @@ def train_dense(
     epochs: int,
     report: Callable[[str], None],
 ) -> DenseHead:
-    """Train the dense head on a frozen trunk."""
+    """Train the dense head on a frozen trunk, its convolutions in bfloat16."""
     torch.manual_seed(seed)
-    head = DenseHead()
+    head = DenseHead().to(memory_format=_MEMORY)
     features = _features(model, scenes)
     stacks = [np.stack(parts) for parts in zip(*map(_target, scenes), strict=True)]
     classes, distances, centres = (torch.from_numpy(stack) for stack in stacks)
@@ -114,15 +115,17 @@ def train_dense(
         losses: list[float] = []
         for start in range(0, len(order) - _BATCH + 1, _BATCH):
             picks = torch.from_numpy(order[start : start + _BATCH])
-            inputs = [maps[picks].float() for maps in features]
+            inputs = [maps[picks].float().contiguous(memory_format=_MEMORY) for maps in features]
             targets: Targets = (classes[picks], distances[picks], centres[picks])
             if random.random() < 0.5:
                 inputs, targets = _mirrored(inputs, targets)
-            loss = _loss(head(*inputs), targets)
+            with torch.autocast("cpu", torch.bfloat16):
+                told = head(*inputs)
+            loss = _loss((told[0].float(), told[1].float(), told[2].float()), targets)
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
             schedule.step()
             losses.append(loss.item())
         report(f"dense head {epoch + 1}/{epochs} loss {np.mean(losses):.3f}")
-    return head.eval()
+    return head.to(memory_format=torch.contiguous_format).eval()

@@ -31,7 +31,7 @@ class Recipe:
     hold_out: bool = False
     seed: int = 0
     epochs: int = 3
-    dense_epochs: int = 6
+    dense_epochs: int = 4
     composites: int = 1800
     singles: int = 1200
     empties: int = 300
@@ -53,6 +53,7 @@ PLAIN = replace(
     extra=False,
     drawn=False,
     epochs=4,
+    dense_epochs=6,
     composites=1600,
     singles=1100,
     empties=150,
