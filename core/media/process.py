@@ -25,11 +25,17 @@ _START_LIMIT_S = 60.0
 _LAST_WORDS_S = 2.0
 _BUFFER_BYTES = 1 << 24  # above any answer, so that a dead child's pipe is always read to its end
 _WORDS = 500
-_QUIET = {
+_ENVIRONMENT = {
+    # Jobs run side by side, so each has one thread where libraries would start one a processor.
     "OPENBLAS_NUM_THREADS": "1",
     "OMP_NUM_THREADS": "1",
+    # Memory given back is memory to be zeroed again, which costs half as much as decoding. So 64
+    # MiB of pixels and 32 MiB of the rest are kept for the next job.
+    "PILLOW_BLOCKS_MAX": "4",
+    "MALLOC_MMAP_THRESHOLD_": str(16 << 20),
+    "MALLOC_TRIM_THRESHOLD_": str(32 << 20),
+    "MALLOC_TOP_PAD_": str(4 << 20),
     "OPENCV_LOG_LEVEL": "SILENT",
-    "PYTHONUNBUFFERED": "1",
 }
 
 
@@ -62,7 +68,7 @@ class ChildProcess:
                 stdout=PIPE,
                 stderr=PIPE,
                 limit=_BUFFER_BYTES,
-                env={**os.environ, **_QUIET},
+                env={**os.environ, **_ENVIRONMENT},
                 start_new_session=True,
             )
         except OSError as error:
