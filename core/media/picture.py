@@ -61,9 +61,9 @@ def probe_picture(path: Path, options: DecodeOptions) -> Probe:
     width, height = image.size
     format_name = image.format or ""
     try:
-        turned = _orientation(image) >= 5
         image.draft(None, (_PROBE_SIDE, _PROBE_SIDE)) if format_name == "JPEG" else None
         image.load()
+        turned = _orientation(image) >= 5
     except MemoryError:
         raise
     except Exception as error:
@@ -116,12 +116,12 @@ def _animation(image: Image.Image) -> int:
 
 
 def _upright_rgb(image: Image.Image, max_side: int) -> Image.Image:
-    turn = _UPRIGHT.get(_orientation(image))
     profile = image.info.get("icc_profile")
     target = fitted(*image.size, max_side)
     if image.format == "JPEG" and target != image.size:
         image.draft(None, (round(target[0] * _REDUCING_GAP), round(target[1] * _REDUCING_GAP)))
     image.load()
+    turn = _UPRIGHT.get(_orientation(image))
     image = _plain(image)
     if image.size != target:
         image = image.resize(target, _FILTER, reducing_gap=_REDUCING_GAP)
@@ -130,7 +130,11 @@ def _upright_rgb(image: Image.Image, max_side: int) -> Image.Image:
 
 
 def _orientation(image: Image.Image) -> int:
-    """EXIF orientation; what a broken EXIF block says is nothing, not an error."""
+    """EXIF orientation; what a broken EXIF block says is nothing, not an error.
+
+    Of a picture that was loaded: looking for a PNG's EXIF loads it, and a picture that failed to
+    load once does so no second time, but shows black.
+    """
     try:
         return int(image.getexif().get(_ORIENTATION, 1))
     except Exception:

@@ -66,6 +66,18 @@ def test_a_renamed_archive_is_refused_by_name(tmp_path: Path) -> None:
         decode(tmp_path / "a.jpg")
 
 
+def test_a_png_whose_pixels_are_noise_is_refused(tmp_path: Path) -> None:
+    whole = png(64, 64, bytes(64 * 193))
+    start, end = whole.index(b"IDAT") - 4, whole.index(b"IEND") - 4
+    noise = png_chunk(b"IDAT", random.Random(1).randbytes(300))
+    (tmp_path / "a.png").write_bytes(whole[:start] + noise + whole[end:])
+
+    with pytest.raises(UndecodableError, match="broken data stream"):
+        decode(tmp_path / "a.png")
+    with pytest.raises(UndecodableError, match="broken data stream"):
+        probe_picture(tmp_path / "a.png", OPTIONS)
+
+
 async def test_a_tiny_file_that_claims_to_be_huge_is_refused_unopened(
     decoder: Decoder, tmp_path: Path, folder: Path
 ) -> None:
