@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.infra.cli.conftest import Tagger, lines
+from tests.infra.standin_engine import tag_all
+
+
+def test_dead_letters_are_listed_with_stage_and_reason(shared: Tagger) -> None:
+    (letter,) = lines(shared("dlq", "list", "--json"))
+
+    assert letter["stage"] == "frames"
+    assert letter["error"] == "UndecodableError"
+    assert "not a picture" in letter["reason"]
+    assert "UndecodableError" in shared("dlq", "list").stdout
+
+
+@pytest.mark.parametrize(
+    ("filters", "count"),
+    [
+        (("--stage", "frames"), 1),
+        (("--stage", "embed"), 0),
+        (("--reason", "NOT A PICTURE"), 1),
+        (("--reason", "disk"), 0),
+        (("--media", "f" * 32), 0),
+    ],
+)
+def test_the_list_is_narrowed_by_stage_reason_and_medium(
+    shared: Tagger, filters: tuple[str, str], count: int
+) -> None:
+    assert len(lines(shared("dlq", "list", "--json", *filters))) == count
+
+
+def test_a_letter_is_shown_with_the_event_it_was(shared: Tagger) -> None:
+    (letter,) = lines(shared("dlq", "list", "--json"))
+
+    (shown,) = lines(shared("dlq", "show", letter["id"][:8]))
+
+    assert shown["origin"]["body"]["filename"] == "broken.jpg"
+    assert shown["origin"]["headers"]["ce_type"] == "media.uploaded.v1"
+
+
+def test_redrive_wants_to_know_which(tagger: Tagger) -> None:
+    result = tagger("dlq", "redrive")
+
+    assert result.exit_code == 2
+    assert "--all" in result.stderr
+
+
+@pytest.mark.usefixtures("copied")
+def test_redrive_says_how_many_go_where_and_leaves_the_list(tagger: Tagger) -> None:
+    (redriven,) = lines(tagger("dlq", "redrive", "--stage", "frames", "--json"))
+
+    assert redriven == {"redriven": 1, "stages": {"frames": 1}}
+    assert lines(tagger("dlq", "list", "--json")) == []
+    assert len(lines(tagger("dlq", "list", "--json", "--redriven"))) == 1
+
+
+def test_what_fails_again_is_listed_again(tagger: Tagger, copied: Path) -> None:
+    tagger("dlq", "redrive", "--all")
+
+    tag_all(copied)
+
+    assert len(lines(tagger("dlq", "list", "--json"))) == 1
