@@ -143,7 +143,7 @@ def is_dress(likeness: float, legs: Legs, named: float) -> bool:
     if legs.bare is not None:
         evidence += 1.5 if legs.bare > _BARE else -1.0
     elif not legs.hem:
-        evidence -= 1.0
+        evidence -= 1.5
     odds = np.log(max(named, 0.02) / max(1 - named, 0.02))
     return evidence + _NAME_WEIGHT * float(odds) > 0
 
@@ -161,26 +161,29 @@ def lean_bottom(legs: Legs, cut_off: bool) -> Leanings:
     elif legs.hem and legs.reach < _KNEE_HIGH:
         leanings |= {"pants": 0.05, "skirt": 0.3 if legs.forked else 1.0}
     elif cut_off:
-        leanings |= {"shorts": 0.3, "skirt": 0.2 if legs.forked else 1.0}
+        leanings |= {"shorts": 0.1, "skirt": 0.2 if legs.forked else 1.0}
     return leanings
 
 
 def lean_top(body: Body, covers: Covers) -> Leanings:
-    """How well long and short sleeves fit what the forearms show."""
+    """How well long and short sleeves fit what the arms show, from below the shoulder on."""
     bare = dressed = 0
     height, width = covers.shape
-    for elbow, wrist in (
-        (Joint.LEFT_ELBOW, Joint.LEFT_WRIST),
-        (Joint.RIGHT_ELBOW, Joint.RIGHT_WRIST),
+    for start, end, first, last in (
+        (Joint.LEFT_SHOULDER, Joint.LEFT_ELBOW, 0.6, 1.0),
+        (Joint.LEFT_ELBOW, Joint.LEFT_WRIST, 0.1, 0.8),
+        (Joint.RIGHT_SHOULDER, Joint.RIGHT_ELBOW, 0.6, 1.0),
+        (Joint.RIGHT_ELBOW, Joint.RIGHT_WRIST, 0.1, 0.8),
     ):
-        if not body.sees(elbow, wrist):
+        if not body.sees(start, end):
             continue
-        start, end = body.points[elbow], body.points[wrist]
-        xs, ys = (start + np.linspace(0.1, 0.8, 15)[:, None] * (end - start)).astype(int).T
+        along = np.linspace(first, last, 12)[:, None]
+        points = body.points[start] + along * (body.points[end] - body.points[start])
+        xs, ys = points.astype(int).T
         inside = (xs >= 0) & (xs < width) & (ys >= 0) & (ys < height)
-        along = covers[ys[inside], xs[inside]]
-        bare += int(np.count_nonzero(along == Cover.SKIN))
-        dressed += int(np.count_nonzero(along == Cover.TOP))
+        shown = covers[ys[inside], xs[inside]]
+        bare += int(np.count_nonzero(shown == Cover.SKIN))
+        dressed += int(np.count_nonzero(shown == Cover.TOP))
     if bare + dressed < 8:
         return {}
     if bare > dressed:

@@ -164,6 +164,7 @@ def _named(
             continue
         label = max(weights, key=weights.__getitem__)
         sure = weights[label] / sum(weights.values())
+        fits = sum(float(row[i]) for i in _columns(heads, piece.part))
         garments.append(
             PersonGarment(
                 box=_bounds(mask > 0.5),
@@ -171,7 +172,7 @@ def _named(
                 part=piece.part,
                 label=label,
                 category=CATEGORY_OF[label],
-                score=float(np.sqrt(body.presence * sure)),
+                score=body.presence * (sure + min(1.0, fits)) / 2,
                 body=whole,
             )
         )
