@@ -28,6 +28,7 @@ _ALARM_GRACE_S = 5.0
 _OUTAGES = frozenset(
     {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ESTALE, errno.EROFS, errno.EMFILE, errno.ENFILE}
 )
+_EXHAUSTED = frozenset({errno.ENOMEM, errno.EAGAIN})  # EAGAIN: no memory for one more thread
 
 
 def serve(parent_pid: int) -> None:
@@ -81,6 +82,7 @@ def _answer(request: bytes, memory_limit_bytes: int) -> tuple[str, Any]:
     """``done`` with the result, ``raised`` with an error, or ``exhausted`` for want of memory."""
     from core.errors import DecoderDiedError, OutageError, TaggingError
 
+    too_much = f"it needs more than {memory_limit_bytes >> 20} MiB of memory"
     try:
         job, time_limit_s = pickle.loads(request)  # noqa: S301
         # The parent's clock kills first; the kernel's is for a child whose parent is gone.
@@ -89,8 +91,10 @@ def _answer(request: bytes, memory_limit_bytes: int) -> tuple[str, Any]:
     except TaggingError as error:
         return "raised", error
     except MemoryError:
-        return "exhausted", f"it needs more than {memory_limit_bytes >> 20} MiB of memory"
+        return "exhausted", too_much
     except OSError as error:
+        if error.errno in _EXHAUSTED:
+            return "exhausted", too_much
         if error.errno in _OUTAGES:
             return "raised", OutageError(f"the decoder cannot read or write: {error}")
         return "raised", error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import errno
 import os
 import signal
 import subprocess
@@ -61,10 +62,11 @@ async def test_as_many_jobs_run_at_once_as_there_are_workers(
         (partial(signal.raise_signal, signal.SIGKILL), "killed"),
         (partial(bytearray, 1 << 40), "1024 MiB of memory"),
         (HOG, "1024 MiB of memory"),
+        (partial(_raise, BlockingIOError(errno.EAGAIN, "no more threads")), "1024 MiB of memory"),
         (partial(int, "x"), "ValueError: invalid literal"),
         (partial(eval, "lambda: 0"), "cannot be sent"),
     ],
-    ids=["segfault", "exit", "sys_exit", "kill", "huge", "hog", "bug", "answer"],
+    ids=["segfault", "exit", "sys_exit", "kill", "huge", "hog", "threads", "bug", "answer"],
 )
 async def test_a_bad_job_fails_alone(pool: DecoderPool, job: partial[object], words: str) -> None:
     neighbour = asyncio.create_task(pool.run(partial(_nap_and_pid, 0.3)))
