@@ -25,6 +25,7 @@ from consumers.segment import whole_pixels
 from core.intake import Intake, Submission
 from core.media.probe import kind_of
 from core.settings import Settings
+from core.telemetry import configure_logging
 from core.vision.port import Crop, Image
 from infra.app import Engine
 from infra.assembly import Vision, build_stages, load_vision, open_decoder, open_ports, open_vectors
@@ -85,6 +86,7 @@ def main() -> None:
     options = parser.parse_args()
     pictures = (p for p in sorted(options.folder.rglob("*")) if kind_of(p.name) == "picture")
     photos = [p.absolute() for p in pictures][: options.photos]
+    configure_logging("error")
     vision = load_vision(Settings())
     with tempfile.TemporaryDirectory() as folder:
         bare_loop(photos[:5], vision, Path(folder))  # loads code and buffers

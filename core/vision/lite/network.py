@@ -15,6 +15,7 @@ import numpy.typing as npt
 import onnxruntime as ort
 
 from core.vision.lite.card import Card, digest, shipped_card, shipped_weights
+from core.vision.lite.session import open_session
 from core.vision.lite.views import crop_view, normalised
 from core.vision.port import Image, Mask, Vectors
 
@@ -59,10 +60,7 @@ class LiteNetwork:
         data = weights if weights is not None else shipped_weights()
         if digest(data) != self.card.sha256:
             raise ValueError("these weights are not the ones the card describes")
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        self._session = ort.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+        self._session = open_session(data, threads)
         self._only_asked = ort.RunOptions()
         self._only_asked.only_execute_path_to_fetches = True
 

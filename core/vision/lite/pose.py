@@ -19,8 +19,8 @@ from importlib.resources import files
 import cv2
 import numpy as np
 import numpy.typing as npt
-import onnxruntime as ort
 
+from core.vision.lite.session import open_session
 from core.vision.port import Image, Mask
 
 Floats = npt.NDArray[np.float32]
@@ -158,12 +158,7 @@ class PoseModels:
         self._weights = [
             (folder / name).read_bytes() for name in ("pose_detection.onnx", "pose_landmark.onnx")
         ]
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = threads
-        self._detector, self._landmarks = (
-            ort.InferenceSession(w, options, providers=["CPUExecutionProvider"])
-            for w in self._weights
-        )
+        self._detector, self._landmarks = (open_session(w, threads) for w in self._weights)
         self._anchors = _anchors()
 
     @cached_property
