@@ -58,15 +58,15 @@ def beanie(knit: Fabric, cuff: Fabric, pompom: Fabric) -> tuple[Layer, ...]:
 def sneakers(upper: Fabric, sole: Fabric, accent: Fabric, lace: Colour) -> tuple[Layer, ...]:
     """A pair from above, toes down, laced."""
     right = _sneaker(upper, sole, accent, lace)
-    return (*placed(right, -0.33, 0.0, flip=True), *placed(right, 0.33, 0.0))
+    return (*placed(right, -0.27, 0.0, flip=True), *placed(right, 0.27, 0.0))
 
 
 def boots(leather: Fabric, sole: Fabric, elastic: Fabric) -> tuple[Layer, ...]:
     """A pair of ankle boots from the side, one behind the other."""
     boot = _boot(leather, sole, elastic)
     return (
-        *placed(boot, 0.12, -0.36),
-        *placed(boot, -0.1, 0.3),
+        *placed(boot, 0.14, -0.22),
+        *placed(boot, -0.1, 0.24),
     )
 
 

@@ -17,7 +17,7 @@ def jeans(fabric: Fabric, thread: Colour, metal: Colour) -> tuple[Layer, ...]:
     pocket = curve((0.16, -0.83), (0.2, -0.68), (0.37, -0.63))
     fly = curve((0.1, -0.82), (0.1, -0.6), (0.0, -0.47))
     return (
-        *_legs(_leg(0.36, 0.44, 0.45, 0.47, 0.19), fabric),
+        *_legs(_leg(0.36, 0.44, 0.4, 0.37, 0.03), fabric),
         *(Seam(points, width=0.01) for points in sewing.sides(pocket)),
         *(
             sewing.stitches(points, thread)
@@ -27,7 +27,7 @@ def jeans(fabric: Fabric, thread: Colour, metal: Colour) -> tuple[Layer, ...]:
         Seam(line((0.0, -0.82), (0.0, -0.36))),
         *(
             sewing.stitches(points, thread)
-            for points in sewing.sides(line((0.2, 0.885), (0.46, 0.885)))
+            for points in sewing.sides(line((0.05, 0.885), (0.36, 0.885)))
         ),
         *_waistband(fabric),
         sewing.stitches(_WAIST + np.array([0, 0.085], np.float32), thread),
@@ -39,9 +39,9 @@ def jeans(fabric: Fabric, thread: Colour, metal: Colour) -> tuple[Layer, ...]:
 
 def chinos(fabric: Fabric, button: Colour) -> tuple[Layer, ...]:
     """Tapered legs with a crease and slanting pockets."""
-    crease = curve((0.23, -0.7), (0.25, 0.1), (0.265, 0.9))
+    crease = curve((0.23, -0.7), (0.23, 0.1), (0.215, 0.9))
     return (
-        *_legs(_leg(0.36, 0.43, 0.4, 0.37, 0.16), fabric),
+        *_legs(_leg(0.36, 0.43, 0.37, 0.33, 0.06), fabric),
         *(Seam(points, width=0.012) for points in sewing.sides(line((0.26, -0.83), (0.38, -0.58)))),
         *(Seam(points, width=0.003) for points in sewing.sides(crease)),
         Seam(curve((0.08, -0.82), (0.08, -0.6), (0.0, -0.47)), width=0.006),
@@ -161,7 +161,7 @@ def _leg(waist: float, hip: float, knee: float, ankle: float, inner: float) -> P
         line((0.0, -0.88), (waist, -0.9)),
         curve((waist, -0.9), (hip, -0.55), (knee + 0.02, 0.1), (ankle, 0.92)),
         curve((ankle, 0.92), (ankle / 2 + inner / 2, 0.93), (inner, 0.92)),
-        curve((inner, 0.92), (inner * 0.55, 0.1), (0.0, -0.37)),
+        curve((inner, 0.92), (inner * 0.5, 0.1), (0.0, -0.37)),
     )
 
 

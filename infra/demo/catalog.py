@@ -11,11 +11,12 @@ from PIL import Image as Pictures
 
 from infra.demo.products import CATALOG, Item
 from infra.demo.scene import Light, Placed, Scene, paint
-from infra.demo.surfaces import wall
+from infra.demo.surfaces import paper
 from infra.demo.wardrobe import THREADS, wardrobe
 
 _WIDTH, _HEIGHT = 720, 840
-_STUDIO = Light(exposure=1.0, fall=0.05, noise=0.8, shadow=0.32)
+_BACKDROP = paper((214, 218, 222))
+_STUDIO = Light(exposure=1.0, fall=0.02, noise=0.8, shadow=0.32)
 
 
 def write_catalog(folder: Path) -> tuple[str, ...]:
@@ -29,7 +30,7 @@ def _write_product(folder: Path, item: Item) -> str:
     home = folder / f"product_{item.id}"
     home.mkdir(parents=True, exist_ok=True)
     placed = (Placed(item.id, 0.5, 0.5, 0.8),)
-    scene = Scene(_WIDTH, _HEIGHT, wall((238, 238, 236)), placed, _STUDIO, seed=int(item.id))
+    scene = Scene(_WIDTH, _HEIGHT, _BACKDROP, placed, _STUDIO, seed=int(item.id))
     picture = Pictures.fromarray(paint(scene, wardrobe()).image)
     picture.save(home / f"{item.id}_000.jpg", quality=92)
     info = json.dumps(item.info(), indent=2, ensure_ascii=False)

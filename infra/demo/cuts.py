@@ -25,9 +25,10 @@ _BRASS: Final = (188, 150, 96)
 
 
 def sunset_tee() -> tuple[Layer, ...]:
-    """White, a sunset on the chest."""
+    """Mint, a sunset on the chest."""
+    mint = (128, 192, 178)
     ink = prints.sunset((250, 206, 120), (226, 84, 52), ((70, 110, 130), (30, 62, 84)), -0.2)
-    return (*tops.t_shirt(plain(_WHITE), ribbed((236, 234, 228))), *ink)
+    return (*tops.t_shirt(plain(mint), ribbed((112, 178, 164))), *ink)
 
 
 def breton_tee() -> tuple[Layer, ...]:
@@ -121,9 +122,9 @@ def beanie() -> tuple[Layer, ...]:
 
 
 def sneakers() -> tuple[Layer, ...]:
-    """White, red toes and heels."""
+    """Red canvas, cream toes and soles."""
     return accessories.sneakers(
-        plain((240, 240, 238)), plain((222, 218, 208)), plain((208, 52, 44)), (250, 250, 250)
+        plain((196, 48, 44)), plain((236, 232, 222)), plain((240, 236, 226)), (250, 248, 242)
     )
 
 

@@ -42,7 +42,7 @@ class Take:
 
 
 _OAK: Final = planks((214, 178, 132), (170, 128, 84), 6)
-_WALNUT: Final = planks((124, 84, 58), (72, 46, 32), 7)
+_CARPET: Final = wool((142, 152, 160), (112, 122, 132))
 _ASH: Final = planks((226, 212, 190), (188, 168, 140), 5)
 
 PICTURES: Final[tuple[Picture, ...]] = (
@@ -113,11 +113,11 @@ PICTURES: Final[tuple[Picture, ...]] = (
         Scene(
             1280,
             960,
-            _WALNUT,
+            _CARPET,
             (
                 Placed("48205", 0.215, 0.42, 0.62, -4, flip=True),
                 Placed("48208", 0.575, 0.48, 0.76, 3, flip=True),
-                Placed("48218", 0.84, 0.60, 0.42, 10),
+                Placed("48218", 0.84, 0.56, 0.46, 10),
             ),
             Light(1.08, 0.02, 0.2, 3.0),
             seed=15,

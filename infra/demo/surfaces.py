@@ -92,6 +92,16 @@ def wall(colour: Colour, skirting: Colour | None = None) -> Surface:
     return paint
 
 
+def paper(colour: Colour) -> Surface:
+    """A studio's backdrop: one colour, hardly a shade."""
+
+    def paint(random: Random, height: int, width: int) -> Field:
+        shade = 1 + 0.006 * _noise(random, height, width, 2, 2)
+        return np.asarray(np.array(colour) * shade[..., None], np.float32)
+
+    return paint
+
+
 def wool(colour: Colour, other: Colour) -> Surface:
     """A blanket or carpet of two-toned yarn."""
 
