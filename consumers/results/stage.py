@@ -175,7 +175,7 @@ class ResultsStage(Stage):
         async with known.closing:
             if not known.dirty and self._open.get(media) is known:
                 await self._parts.close_media(known.partition, media)
-                del self._open[media]
+                self._open.pop(media, None)  # gone already if it was revoked meanwhile
 
     async def _say(self, parent: Event[Data], folded: Folded) -> None:
         """Stores, then announces: a crash in between announces the same revision again."""
