@@ -51,6 +51,8 @@ class Meter:
         trace: TracebackType | None,
     ) -> None:
         self._bar.stop()
+        if not self._console.is_terminal:
+            self._line()
 
     def advance(self) -> None:
         self._done += 1
@@ -58,4 +60,7 @@ class Meter:
         now = time.monotonic()
         if not self._console.is_terminal and now - self._said >= _LINE_EVERY_S:
             self._said = now
-            self._console.print(f"{self._what}: {self._done} of {self._total}")
+            self._line()
+
+    def _line(self) -> None:
+        self._console.print(f"{self._what}: {self._done} of {self._total}")
