@@ -55,12 +55,16 @@ def _front(side: int, fabric: Fabric, thread: Colour, metal: Colour) -> tuple[La
 
 
 def puffer(fabric: Fabric, lining: Fabric, zipper: Colour) -> tuple[Layer, ...]:
-    """A quilted jacket: a stand-up collar, filled channels, a zip."""
+    """A quilted jacket: a hood, a stand-up collar, filled channels, a zip."""
     arms = tube(sewing.sleeve_line(), (0.28, 0.38, 0.36, 0.32, 0.23))
     stand = mirrored(
         curve((0.0, -0.7), (0.12, -0.73), (0.2, -0.76)),
         curve((0.2, -0.76), (0.225, -0.86), (0.19, -0.97)),
         curve((0.19, -0.97), (0.1, -0.93), (0.0, -0.92)),
+    )
+    hood = mirrored(
+        curve((0.0, -1.02), (0.24, -1.0), (0.38, -0.86), (0.3, -0.68)),
+        curve((0.3, -0.68), (0.1, -0.6), (0.0, -0.58)),
     )
     inside = mirrored(
         curve((0.0, -0.98), (0.1, -0.98), (0.18, -0.96)),
@@ -74,6 +78,7 @@ def puffer(fabric: Fabric, lining: Fabric, zipper: Colour) -> tuple[Layer, ...]:
             for outline, grain in ((arms, -18.0), (flipped(arms), 18.0))
         ),
         *sewing.cuffs(lining, 0.2, 0.08),
+        Part(hood, fabric, puff=1.6),
         Part(inside, lining, puff=0.5),
         Part(front, fabric, relief=_channels),
         *(Seam(points, width=0.012) for points in sewing.sides(sewing.SHOULDER_SEAM)),

@@ -270,7 +270,7 @@ CATALOG: Final[tuple[Item, ...]] = (
         "48220",
         "Jackets",
         "Alpine Down Puffer Jacket",
-        "Charcoal ripstop filled with recycled down; orange zip and lining.",
+        "Hooded charcoal ripstop, recycled down; orange zip and lining.",
         "puffer, black, orange, winter",
         "Layers, Winter",
         5499,
