@@ -131,8 +131,17 @@ async def open_engine(
             ports = await stack.enter_async_context(open_ports(settings))
         vectors = await stack.enter_async_context(open_vectors(settings))
         decoder = await stack.enter_async_context(open_decoder(settings))
+        # A decoder starts while the models are loaded: the first medium waits for neither.
+        warming = asyncio.create_task(decoder.warm_up())
+        stack.push_async_callback(_ended, warming)
         stages = build_stages(settings, ports, vectors, decoder, await loading)
         yield Engine(settings, ports, vectors, decoder, stages)
+
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    """Whatever went wrong in it will go wrong again where it matters."""
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 def engine_process(settings: Settings) -> str | None:

@@ -72,7 +72,8 @@ async def _be_engine(
     while not done.is_set():
         try:
             async with opening(settings, ports) as engine:
-                await _run(engine, done)
+                if not done.is_set():
+                    await _run(engine, done)
         except BusyError as busy:
             _log.info("engine_elsewhere", reason=str(busy))
             try:

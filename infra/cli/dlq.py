@@ -72,14 +72,16 @@ def show(
     data_dir: DataDir = None,
 ) -> None:
     """Print dead letters whole, as JSON lines: the reason, the origin, the original event."""
-    for letter in _chosen(data_dir, _Filter(stage, reason, media), redriven):
-        if letter_id is None or letter.id.startswith(letter_id):
-            origin = {
-                "key": letter.data.origin_key,
-                "headers": letter.data.origin_headers,
-                "body": _body(letter.body),
-            }
-            print(json.dumps({**_line(letter), "origin": origin}))
+    chosen = _chosen(data_dir, _Filter(stage, reason, media, letter_id), redriven)
+    for letter in chosen:
+        origin = {
+            "key": letter.data.origin_key,
+            "headers": letter.data.origin_headers,
+            "body": _body(letter.body),
+        }
+        print(json.dumps({**_line(letter), "origin": origin}))
+    if not chosen:
+        screen.remark("no such dead letter")
 
 
 @app.command(name="redrive")
@@ -117,11 +119,13 @@ class _Filter:
     stage: str | None = None
     reason: str | None = None
     media: str | None = None
+    letter: str | None = None
 
     def wants(self, letter: Letter) -> bool:
         data = letter.data
         return (
-            (self.stage is None or data.stage == self.stage)
+            letter.id.startswith(self.letter or "")
+            and (self.stage is None or data.stage == self.stage)
             and (self.media is None or data.media_id.startswith(self.media.lower()))
             and (
                 self.reason is None or self.reason.lower() in f"{data.error}: {data.reason}".lower()

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from core.errors import TaggingError
+from core.errors import SettingsError, TaggingError
 from core.events import MediaTagged
 from core.intake import Announced, Intake, Submission
 from core.settings import Settings
@@ -49,6 +49,10 @@ def submit(
     Beside a running engine (`tagger run`) that engine does the work. Without one, --wait makes
     this command the engine until its files are done.
     """
+    for folder in filter(Path.is_dir, files):
+        raise SettingsError(
+            f"{folder} is a folder: `tagger run --watch {folder} --until-idle` tags what is in it"
+        )
     settings = load_settings(data_dir)
     show = _Shown(as_json, matches)
     paths = {path.resolve().as_uri(): path for path in files}

@@ -42,6 +42,10 @@ def test_a_letter_is_shown_with_the_event_it_was(shared: Tagger) -> None:
     assert shown["origin"]["headers"]["ce_type"] == "media.uploaded.v1"
 
 
+def test_a_letter_that_is_not_there_is_said_to_be_missing(shared: Tagger) -> None:
+    assert "no such dead letter" in shared("dlq", "show", "nothing").stderr
+
+
 def test_redrive_wants_to_know_which(tagger: Tagger) -> None:
     result = tagger("dlq", "redrive")
 

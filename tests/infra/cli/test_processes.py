@@ -28,7 +28,7 @@ def script(*arguments: object) -> subprocess.CompletedProcess[str]:
     """Runs the console script to its end."""
     words = [str(argument) for argument in arguments]
     return subprocess.run(
-        [*SCRIPT, *words], env=ENVIRONMENT, capture_output=True, text=True, timeout=60, check=False
+        [*SCRIPT, *words], env=ENVIRONMENT, capture_output=True, text=True, timeout=170, check=False
     )
 
 

@@ -3,7 +3,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from infra.cli import app
 from tests.infra.cli.conftest import Tagger, lines
 from tests.vision_standin import png
 
@@ -82,3 +84,18 @@ def test_people_get_a_table_and_what_to_do_about_a_missing_catalog(
 
     assert "red thing" in result.stdout
     assert "tagger catalog add" in result.stdout
+
+
+def test_a_folder_is_answered_with_what_tags_folders(tagger: Tagger, tmp_path: Path) -> None:
+    result = tagger("submit", tmp_path)
+
+    assert f"tagger run --watch {tmp_path}" in str(result.exception)
+
+
+def test_the_data_folder_may_come_from_the_environment(photo: Path, data_dir: Path) -> None:
+    environment = {"TAGGER_DATA_DIR": str(data_dir)}
+
+    result = CliRunner().invoke(app, ["submit", str(photo)], env=environment)
+
+    assert result.exit_code == 0
+    assert (data_dir / "engine.db").exists()

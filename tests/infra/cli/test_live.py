@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from infra.cli.live import duration, line, picture
+from infra.status import StageStatus, Status
+from producers.folder import FolderStatus
+
+FOLDER = FolderStatus("watching", "", 40, 3, 1, 0, 37, {})
+
+
+def status(**changed: object) -> Status:
+    known: dict[str, object] = {
+        "tagged": 12,
+        "failed": 1,
+        "waiting": 30,
+        "rate": 3.0,
+        "remaining_s": 10.0,
+        "stages": (StageStatus("frames", 4, 2, None), StageStatus("segment", 0, 0, None)),
+        "folders": ((Path("photos"), FOLDER),),
+    }
+    return Status(**{**known, **changed})  # type: ignore[arg-type]
+
+
+def text(shown: Status) -> str:
+    console = Console(width=120, record=True)
+    with console.capture() as capture:
+        console.print(picture(shown))
+    return capture.get()
+
+
+def test_the_line_says_what_is_done_what_waits_and_how_long_it_takes() -> None:
+    assert line(status()) == "12 tagged, 1 failed, 30 waiting, 3.0/s, 10 s left"
+
+
+def test_without_a_rate_nobody_promises_an_end() -> None:
+    assert line(status(rate=0.0, remaining_s=None)).endswith("30 waiting, 0.0/s")
+
+
+def test_when_nothing_waits_the_line_is_short() -> None:
+    assert line(status(waiting=0, remaining_s=0.0)) == "12 tagged, 1 failed, 0 waiting"
+
+
+def test_a_pause_is_said_with_its_reason() -> None:
+    paused = status(stages=(StageStatus("frames", 4, 0, "disk full"),))
+
+    assert line(paused).endswith("paused: frames: disk full")
+    assert "nothing is lost" in text(paused)
+
+
+def test_the_picture_shows_each_stages_backlog_and_each_folder() -> None:
+    shown = text(status())
+
+    assert "frames" in shown
+    assert "photos  watching  40 media, 3 arriving, 37 announced, 1 undecodable so far" in shown
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0.4, "0 s"), (89, "89 s"), (95, "2 min"), (3600, "60 min"), (12_060, "3 h 21 min")],
+)
+def test_durations_read_as_people_say_them(seconds: float, words: str) -> None:
+    assert duration(seconds) == words
