@@ -99,7 +99,8 @@ def uploaded(number: int, media: str | None = None) -> Event[Data]:
     return Event(id=root, source="/bench", subject=media, root=root, data=data)
 
 
-async def overhead(folder: Path, media: int) -> None:
+async def overhead(folder: Path, media: int) -> list[float]:
+    """Resident memory, in MiB, after each fifth of the media."""
     log, state, blobs = await opened(folder, 8)
     options = RunnerOptions(concurrency=256, max_in_flight=1024, max_spread=1024)
     runners = [
@@ -113,12 +114,14 @@ async def overhead(folder: Path, media: int) -> None:
     last = runners[-1]
     step = max(1, media // 5)
     done = reported = 0
+    seen: list[float] = []
     while done < media:
         await asyncio.sleep(0.2)
         done = sum((await log.committed(last.group)).values())
         if done - reported >= step:
             reported = done
             memory = process.memory_info().rss / 2**20
+            seen.append(memory)
             seconds = time.perf_counter() - started
             print(f"  {done:7d} media after {seconds:6.1f} s, {memory:.0f} MiB")
     seconds = time.perf_counter() - started
@@ -126,9 +129,15 @@ async def overhead(folder: Path, media: int) -> None:
     for runner in runners:
         runner.stop()
     await asyncio.gather(*tasks)
+    said = {
+        record.headers["ce_id"] async for record in log.tail([MediaTagged.topic], "earliest", False)
+    }
+    if len(said) != media:
+        raise RuntimeError(f"{len(said)} of {media} media came through")
     await state.close()
     await log.close()
     print(f"five no-op stages: {media / seconds:,.0f} media/s end to end (bar: 1,000)")
+    return seen
 
 
 async def announce(log: EventLog, media: int) -> None:
