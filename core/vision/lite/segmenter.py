@@ -16,11 +16,15 @@ from core.vision.port import Box, Detection, Image, Instance, Mask
 
 _LEAST_PIXELS: Final = 60
 _LEAST_FILL: Final = 0.3
-_METHOD: Final = "grabcut1"
+_METHOD: Final = "grabcut1-views2"
 
 
 class LiteSegmenter:
-    """GrabCut for the mask; the crop classifier and the detector together for the name."""
+    """GrabCut for the mask; the crop classifier and the detector together for the name.
+
+    The classifier sees the item both on white and as it lies there: a cut that lost a sleeve
+    misleads the one view, a neighbour in the box the other.
+    """
 
     def __init__(self, network: LiteNetwork) -> None:
         """Share ``network`` with the other two parts of the profile."""
@@ -64,8 +68,9 @@ class LiteSegmenter:
         if pixels < _LEAST_PIXELS or pixels < _LEAST_FILL * (x1 - x0) * (y1 - y0):
             return None
         window = np.s_[y0:y1, x0:x1]
-        _, chances = self._network.crop_heads([(image[window], mask[window])])
-        label, category, score = self._name(chances[0], detection)
+        views = [(image[window], mask[window]), (image[window], None)]
+        _, chances = self._network.crop_heads(views)
+        label, category, score = self._name(chances.mean(axis=0), detection)
         if isinstance(detection, LiteDetection) and category not in detection.wanted:
             return None
         return Instance(label, category, score, _tuple(outline), mask)

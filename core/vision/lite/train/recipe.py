@@ -58,6 +58,6 @@ PLAIN = replace(
     singles=1100,
     empties=150,
 )
-HELD_OUT = replace(SHIPPED, name="held-out", hold_out=True)
+HELD_OUT = replace(SHIPPED, name="held-out", hold_out=True, epochs=2, composites=1200, singles=800)
 
 RECIPES = {recipe.name: recipe for recipe in (SHIPPED, PLAIN, HELD_OUT)}
