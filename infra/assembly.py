@@ -17,7 +17,7 @@ from consumers.results.write import ResultWriter
 from consumers.segment import SegmentStage, segment_version
 from core.blobs.folder import FolderBlobStore
 from core.blobs.port import BlobStore
-from core.errors import OutageError
+from core.errors import OutageError, SettingsError
 from core.events import TOPICS, MediaTagged
 from core.ids import pipeline_id
 from core.log.database import SqliteDatabase
@@ -153,17 +153,41 @@ async def open_decoder(settings: Settings) -> AsyncIterator[Decoder]:
 
 
 def load_vision(settings: Settings) -> Vision:
-    """Loads the profile's models; takes a moment."""
+    """Loads the profile's models; takes a moment.
+
+    Raises:
+        SettingsError: its weights are missing or damaged.
+    """
     from core.vision.lite.profile import load_lite
 
-    return Vision(*load_lite(settings.vision.threads or os.cpu_count() or 1))
+    try:
+        return Vision(*load_lite(settings.vision.threads or os.cpu_count() or 1))
+    except (OSError, ValueError) as error:
+        raise _not_loaded(settings, error) from error
 
 
 def vision_facts(settings: Settings) -> VisionFacts:
-    """What the profile is and cannot do; loads no model."""
-    from core.vision.lite.card import LIMITS, shipped_card
+    """What the profile is and cannot do; loads no model.
 
-    return VisionFacts(settings.vision.profile, shipped_card().version, LIMITS)
+    Raises:
+        SettingsError: its weights are missing or damaged.
+    """
+    from core.vision.lite.card import LIMITS, digest, shipped_card, shipped_weights
+
+    try:
+        card = shipped_card()
+        if digest(shipped_weights()) != card.sha256:
+            raise ValueError("its weights are damaged")
+    except (OSError, ValueError) as error:
+        raise _not_loaded(settings, error) from error
+    return VisionFacts(settings.vision.profile, card.version, LIMITS)
+
+
+def _not_loaded(settings: Settings, error: Exception) -> SettingsError:
+    profile = settings.vision.profile
+    return SettingsError(
+        f"the vision profile {profile} cannot be loaded: {error}; install it again"
+    )
 
 
 def vector_facts(settings: Settings) -> VectorFacts:

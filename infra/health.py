@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from core.deadletters import letters
-from core.errors import FormatError, TaggingError
+from core.errors import FormatError, SettingsError, TaggingError
 from core.log.port import EventLog
 from core.settings import Settings
 from infra.app import engine_process
@@ -45,7 +45,8 @@ def worst(checks: list[Check]) -> Level:
 
 async def examine(settings: Settings) -> list[Check]:
     """All checks; what cannot be looked into for want of another is left out."""
-    checks = [_data_folder(settings), _vision(settings)]
+    vision, embedder = _vision(settings)
+    checks = [_data_folder(settings), vision]
     if not await asyncio.to_thread((settings.data_dir / "engine.db").exists):
         return checks
     engine = engine_process(settings)
@@ -59,7 +60,7 @@ async def examine(settings: Settings) -> list[Check]:
         checks.append(Check("event log", "down", str(error), "upgrade tagging-engine"))
     except TaggingError as error:
         checks.append(Check("event log", "down", str(error), "see to the disk it is on"))
-    checks.append(_catalog(settings))
+    checks.append(_catalog(settings, embedder))
     return checks
 
 
@@ -78,13 +79,15 @@ def _data_folder(settings: Settings) -> Check:
     return Check(name, "ok", detail)
 
 
-def _vision(settings: Settings) -> Check:
+def _vision(settings: Settings) -> tuple[Check, str | None]:
+    """The check, and the profile's embedder if there is one."""
     try:
         facts = vision_facts(settings)
-    except OSError as error:
-        return Check("vision", "down", f"its weights are missing: {error}", "install it again")
+    except SettingsError as error:
+        return Check("vision", "down", str(error), "install tagging-engine again"), None
     limits = "; ".join(facts.limits)
-    return Check("vision", "ok", f"{facts.profile} ({facts.embedder}); limits: {limits}")
+    check = Check("vision", "ok", f"{facts.profile} ({facts.embedder}); limits: {limits}")
+    return check, facts.embedder
 
 
 def _engine(process: str | None) -> Check:
@@ -126,18 +129,17 @@ async def _dead_letters(ports: Ports) -> Check:
     return Check("dead letters", "degraded", f"{count} events were given up", "tagger dlq list")
 
 
-def _catalog(settings: Settings) -> Check:
+def _catalog(settings: Settings, present: str | None) -> Check:
+    """``present`` is the embedder that queries are made with, None if it is unknown."""
     try:
-        catalog, present = vector_facts(settings), vision_facts(settings).embedder
+        catalog = vector_facts(settings)
     except FormatError as error:
         return Check("catalog", "down", str(error), "upgrade tagging-engine")
-    except OSError as error:
-        return Check("catalog", "degraded", str(error), "install it again")
     if catalog.serving is None:
         return Check(
             "catalog", "degraded", f"no catalog {settings.catalog} yet", "tagger catalog add DIR"
         )
-    if catalog.embedder != present:
+    if present is not None and catalog.embedder != present:
         detail = f"{catalog.serving} is of {catalog.embedder}, the present model is {present}"
         return Check("catalog", "degraded", detail, "tagger catalog add DIR --data-dir NEW")
     return Check("catalog", "ok", f"{catalog.serving} serves")

@@ -51,7 +51,8 @@ def add(
     try:
         run_until_stopped(lambda stop: _add(settings, place, found, report, stop))
     finally:
-        report.show(as_json)
+        if report.begun:
+            report.show(as_json)
     if report.failed or found.problems:
         raise typer.Exit(1)
 
@@ -81,6 +82,7 @@ class _Report:
     """What became of the pictures."""
 
     def __init__(self, found: ProductFolders) -> None:
+        self.begun = False
         self._found = found
         self._started = time.monotonic()
         self._unchanged = 0
@@ -93,6 +95,7 @@ class _Report:
         for path, tagged in made.settled:
             self._note(path, tagged)
         self._unchanged = len(made.settled)
+        self.begun = True
 
     def count(self, path: Path, outcome: Outcome) -> None:
         self._added += 1
