@@ -86,7 +86,11 @@ class Album:
 
 
 def find_photos(data: Path) -> tuple[Photo, ...]:
-    """The photos that ``labels.csv`` lists and the folder holds, sorted by their name."""
+    """The photos that ``labels.csv`` lists, sorted by their name.
+
+    A photo that lies in another label's folder than the list says is left out: two opinions
+    about one garment are no truth to learn from or to measure by.
+    """
     with (data / "labels.csv").open(newline="") as file:
         rows = sorted(csv.DictReader(file), key=lambda row: row["image"])
     photos = (
