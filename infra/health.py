@@ -102,7 +102,7 @@ async def _stage(settings: Settings, log: EventLog, name: str, running: bool) ->
     if not waiting:
         return Check(f"stage {name}", "ok", "nothing waits")
     age = await _oldest(log, name)
-    detail = f"{waiting} events wait, the oldest for {age:.0f} s"
+    detail = f"events waiting: {waiting}, the oldest for {age:.0f} s"
     if age < settings.runtime.partial_after_s:
         return Check(f"stage {name}", "ok", detail)
     advice = "look at what `tagger run` says" if running else "tagger run"

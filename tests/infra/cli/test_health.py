@@ -10,6 +10,7 @@ import pytest
 from typer.testing import Result
 
 from tests.infra.cli.conftest import Tagger
+from tests.vision_standin import png
 
 
 def checks(result: Result) -> dict[str, dict[str, Any]]:
@@ -52,6 +53,22 @@ def test_a_folder_of_a_newer_version_is_down_and_wants_an_upgrade(
 
     assert result.exit_code == 2
     assert checks(result)["event log"]["next"] == "upgrade tagging-engine"
+
+
+def test_an_event_that_waits_too_long_is_trouble_and_a_backlog_is_not(
+    tagger: Tagger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photo = tmp_path / "photo.png"
+    photo.write_bytes(png("red"))
+    tagger("submit", photo)
+
+    backlog = checks(tagger("health", "--json"))["stage frames"]
+    monkeypatch.setenv("TAGGER_RUNTIME__PARTIAL_AFTER_S", "0.001")
+    late = checks(tagger("health", "--json"))["stage frames"]
+
+    assert (backlog["level"], late["level"]) == ("ok", "degraded")
+    assert late["detail"].startswith("events waiting: 1,")
+    assert late["next"] == "tagger run"
 
 
 def test_people_get_a_table(shared: Tagger) -> None:

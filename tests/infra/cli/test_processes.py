@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -178,3 +179,14 @@ def test_submit_waits_for_an_engine_in_another_process(
 
     assert ended.returncode == 0, ended.stderr
     assert "black thing" in ended.stdout
+
+
+def test_alone_submit_is_the_engine_until_its_file_is_done(data_dir: Path, tmp_path: Path) -> None:
+    look = tmp_path / "look.png"
+    look.write_bytes(png("red", side=320))
+
+    ended = script("submit", look, "--wait", "--json", "--data-dir", data_dir)
+
+    assert ended.returncode == 0, ended.stderr
+    assert json.loads(ended.stdout)["status"] == "complete"
+    assert engine_process(quick(data_dir)) is None
