@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,9 @@ _FOLDER = os.environ.get("TAGGER_TEST_PHOTOS", "")
 pytestmark = [
     pytest.mark.long,
     pytest.mark.timeout(3600),
+    pytest.mark.skipif(
+        find_spec("skimage") is None, reason="scikit-image, of the extra train, is not installed"
+    ),
     pytest.mark.skipif(
         not _FOLDER, reason="TAGGER_TEST_PHOTOS names no folder with labels.csv and its photos"
     ),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -13,8 +13,9 @@ from core.vision.lite.train.augment import cropped, jpeg, pasted
 from core.vision.lite.train.measure import Figures, Sample
 from core.vision.lite.views import resize
 from core.vision.lite.vocabulary import CATEGORIES, CATEGORY_OF, LABELS
-from core.vision.port import Image, Mask
+from core.vision.port import Image, Instance, Mask
 
+_CUT_VIEWS = 150
 _SAME_ABOVE = 0.95
 _WRONG_WITHIN = 0.01
 _WRONG_CATALOG = 0.001
@@ -64,35 +65,58 @@ def found_again(
     }, cosines
 
 
+def as_cut(
+    find: Callable[[Image], list[Instance]],
+    network: LiteNetwork,
+    sample: Sample,
+    grounds: Sequence[Image],
+    seed: int,
+) -> npt.NDArray[np.float32]:
+    """Cosines of garments with their second views as the engine itself cuts them out."""
+    random = np.random.default_rng((seed, 8))
+    same: list[float] = []
+    for i in random.permutation(len(sample.images))[:_CUT_VIEWS]:
+        image, mask = sample.images[i], sample.masks[i]
+        ground = grounds[int(random.integers(len(grounds)))]
+        picture, _ = _second_view(image, mask, ground, random)
+        largest = max(find(picture), key=lambda item: int(item.mask.sum()), default=None)
+        if largest is not None:
+            vectors, _ = network.crop_heads([(image, mask), (picture, largest.mask)])
+            same.append(float(vectors[0] @ vectors[1]))
+    return np.array(same, np.float32)
+
+
 def _least(wrong: npt.NDArray[np.float32], share: float) -> float:
     """The cosine that at most ``share`` of the queries' nearest strangers exceed."""
     return float(np.quantile(wrong, 1 - share))
 
 
 def _rounded(value: float) -> float:
-    return float(np.clip(np.ceil(value * 100) / 100, 0.5, 0.99))
+    return round(float(np.clip(np.ceil(value * 100) / 100, 0.5, 0.99)), 2)
 
 
 def calibrate(
-    cosines: npt.NDArray[np.float32], targets: npt.NDArray[np.int64], detect: float
+    cosines: npt.NDArray[np.float32],
+    same: npt.NDArray[np.float32],
+    targets: npt.NDArray[np.int64],
+    detect: float,
 ) -> tuple[Thresholds, Figures]:
-    """Thresholds from the cosines of ``found_again``.
+    """Thresholds from the cosines of ``found_again`` and of ``as_cut``.
 
     A match keeps 95% of the views of one garment. A duplicate within a category is wrong for at
     most 1% of the queries, across categories too; in the catalog, where a duplicate hides nothing
     but is shown as one, for at most 0.1%.
     """
-    same = np.diag(cosines)
     strangers = cosines.copy()
     np.fill_diagonal(strangers, -1)
     category = _CATEGORY[targets]
     alike = category[:, None] == category[None]
     within = np.where(alike, strangers, -1).max(1)
     across = np.where(alike, -1, strangers).max(1)
-    match = float(np.floor(np.quantile(same, 1 - _SAME_ABOVE) * 100) / 100)
+    match = np.floor(float(np.quantile(same, 1 - _SAME_ABOVE)) * 100) / 100
     thresholds = Thresholds(
         detect=detect,
-        match=match,
+        match=round(match, 2),
         dup_within=_rounded(_least(within, _WRONG_WITHIN)),
         dup_across=_rounded(_least(across, _WRONG_WITHIN)),
         dup_catalog=_rounded(_least(within, _WRONG_CATALOG)),

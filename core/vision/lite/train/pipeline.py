@@ -15,11 +15,13 @@ import numpy as np
 import torch
 
 from core.vision.lite.card import Card, Thresholds, digest
+from core.vision.lite.detector import LiteDetector
 from core.vision.lite.network import LiteNetwork
+from core.vision.lite.segmenter import LiteSegmenter
 from core.vision.lite.train import testset
 from core.vision.lite.train.augment import Viewer
 from core.vision.lite.train.backgrounds import strips, texture
-from core.vision.lite.train.calibrate import calibrate, found_again
+from core.vision.lite.train.calibrate import as_cut, calibrate, found_again
 from core.vision.lite.train.composites import (
     Scene,
     compositions,
@@ -33,7 +35,7 @@ from core.vision.lite.train.drawn import draw_garment
 from core.vision.lite.train.export import export
 from core.vision.lite.train.finetune import Lesson, accuracy, finetune
 from core.vision.lite.train.masks import load_masks, make_masks, save_masks
-from core.vision.lite.train.measure import Figures
+from core.vision.lite.train.measure import Figures, Finder
 from core.vision.lite.train.model import DIM, CropModel, DenseHead
 from core.vision.lite.train.photos import Album, find_photos, load_album
 from core.vision.lite.train.pictures import windows
@@ -173,7 +175,9 @@ def measure(
 
     network = LiteNetwork(threads, weights, card(_UNCALIBRATED, {}))
     figures, cosines = found_again(network, given.queries, given.grounds, recipe.seed)
-    thresholds, shares = calibrate(cosines, given.queries.targets, _DETECT)
+    find = Finder(LiteDetector(network), LiteSegmenter(network))
+    same = as_cut(find, network, given.queries, given.grounds, recipe.seed)
+    thresholds, shares = calibrate(cosines, same, given.queries.targets, _DETECT)
     network = LiteNetwork(threads, weights, card(thresholds, {}))
     return card(thresholds, {**table(network, given, report), **figures, **shares})
 
