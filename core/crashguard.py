@@ -5,18 +5,17 @@ no error to count. So a run leaves a mark while it lives. Whoever finds the mark
 not end cleanly handles what that run had not committed one at a time, and notes each attempt
 before it starts: the event that keeps dying is then known, and dead-lettered.
 
-Who died least goes first. So an innocent that was under way when somebody pulled the plug is not
-tried again before its neighbours, where every early end would count against it; and a guilty one
-keeps nobody waiting.
+Each partition goes in order, so that what is done can be committed; among partitions the one goes
+first whose next event died least. So an innocent that was under way when somebody pulled the plug
+is not the first to be under way again, and a guilty one does not keep other partitions waiting.
 """
 
 from __future__ import annotations
 
 import asyncio
-import heapq
-import itertools
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from typing import NamedTuple
 
 from core.errors import PermanentError
 from core.log.port import Record, TopicPartition
@@ -66,12 +65,12 @@ class CrashGuard:
             yield 0
             return
         if record.offset >= self._until.get(record.tp, 0):
-            async with self._turns.turn(_LAST):
+            async with self._turns.turn(record, _LAST):
                 yield 0
             return
         key = f"{self._prefix}/{record.topic}/{record.partition}/{record.offset}"
         deaths = int(await self._state.get(key) or b"0")
-        async with self._turns.turn(deaths):
+        async with self._turns.turn(record, deaths):
             await self._state.put([(key, str(deaths + 1).encode())])
             try:
                 yield deaths
@@ -80,31 +79,45 @@ class CrashGuard:
                 await self._state.delete([key])
 
 
+class _Waiting(NamedTuple):
+    record: Record
+    deaths: int
+    turn: asyncio.Future[None]
+
+
 class _Turns:
-    """One at a time; of those who wait, the lowest rank next, and the first of equals."""
+    """One record at a time."""
 
     def __init__(self) -> None:
-        self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
-        self._numbers = itertools.count()
+        self._waiting: list[_Waiting] = []
         self._taken = False
 
     @asynccontextmanager
-    async def turn(self, rank: int) -> AsyncIterator[None]:
+    async def turn(self, record: Record, deaths: int) -> AsyncIterator[None]:
         loop = asyncio.get_running_loop()
-        ours: asyncio.Future[None] = loop.create_future()
-        heapq.heappush(self._waiting, (rank, next(self._numbers), ours))
+        ours = _Waiting(record, deaths, loop.create_future())
+        self._waiting.append(ours)
         loop.call_soon(self._next)  # not before those who ask in this moment have asked, too
         try:
-            await ours
+            await ours.turn
             yield
         finally:
-            if ours.done() and not ours.cancelled():
+            if ours in self._waiting:
+                self._waiting.remove(ours)
+            else:
                 self._taken = False
                 self._next()
 
     def _next(self) -> None:
-        while self._waiting and not self._taken:
-            _, _, first = heapq.heappop(self._waiting)
-            if not first.done():
-                self._taken = True
-                first.set_result(None)
+        if self._taken or not self._waiting:
+            return
+        heads: dict[TopicPartition, _Waiting] = {}
+        for waiting in self._waiting:
+            head = heads.setdefault(waiting.record.tp, waiting)
+            if waiting.record.offset < head.record.offset:
+                heads[waiting.record.tp] = waiting
+        chosen = min(heads.values(), key=lambda head: head.deaths)
+        self._waiting.remove(chosen)
+        if not chosen.turn.done():
+            chosen.turn.set_result(None)
+        self._taken = True

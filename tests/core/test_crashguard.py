@@ -1,56 +1,75 @@
-"""After an unclean end, suspects run alone, and those that died least go first."""
+"""After an unclean end suspects run alone, those that died least first."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from contextlib import AsyncExitStack
 
 from core.crashguard import CrashGuard
 from core.log.port import Record, TopicPartition
 from tests.memory_state import MemoryStateStore
 
-_TOPIC = TopicPartition("t", 0)
+Place = tuple[int, int]
+"""Partition and offset."""
 
 
-def _record(offset: int) -> Record:
-    return Record(*_TOPIC, offset, 0, None, b"", {})
+def _record(place: Place) -> Record:
+    partition, offset = place
+    return Record("t", partition, offset, 0, None, b"", {})
 
 
-async def _after_a_crash(deaths: dict[int, int], until: int) -> tuple[CrashGuard, MemoryStateStore]:
-    state = MemoryStateStore({f"attempts/g/t/0/{n}": str(d).encode() for n, d in deaths.items()})
+async def _after_a_crash(deaths: dict[Place, int]) -> tuple[CrashGuard, MemoryStateStore]:
+    """Offsets below 4 are suspects, in each of three partitions."""
+    state = MemoryStateStore(
+        {f"attempts/g/t/{p}/{offset}": str(n).encode() for (p, offset), n in deaths.items()}
+    )
     await CrashGuard("g", state).open()
     guard = CrashGuard("g", state)
     await guard.open()
-    guard.suspect({_TOPIC: until})
+    guard.suspect({TopicPartition("t", n): 4 for n in range(3)})
     return guard, state
 
 
-async def _order(guard: CrashGuard, offsets: range) -> list[int]:
-    order, running = [], 0
+async def _order(guard: CrashGuard, places: Iterable[Place]) -> list[Place]:
+    order: list[Place] = []
+    running = 0
 
-    async def handle(offset: int) -> None:
+    async def handle(place: Place) -> None:
         nonlocal running
-        async with guard.watch(_record(offset)):
+        async with guard.watch(_record(place)):
             running += 1
             await asyncio.sleep(0)
             assert running == 1
-            order.append(offset)
+            order.append(place)
             running -= 1
 
-    await asyncio.gather(*map(handle, offsets))
+    await asyncio.gather(*map(handle, places))
     return order
 
 
-async def test_those_that_died_least_go_first_and_new_ones_last() -> None:
-    guard, _ = await _after_a_crash({0: 3, 1: 1}, until=4)
+async def test_what_died_least_goes_first_and_new_events_last() -> None:
+    guard, _ = await _after_a_crash({(0, 2): 3, (1, 2): 1})
 
-    assert await _order(guard, range(6)) == [2, 3, 1, 0, 4, 5]
+    async with guard.watch(_record((0, 0))):
+        others = asyncio.create_task(_order(guard, [(0, 9), (0, 2), (1, 2), (2, 2)]))
+        await asyncio.sleep(0.01)
+
+    assert await others == [(2, 2), (1, 2), (0, 2), (0, 9)]
+
+
+async def test_a_partition_goes_in_order_so_that_what_is_done_can_be_committed() -> None:
+    guard, _ = await _after_a_crash({(0, 1): 2})
+
+    order = await _order(guard, [(0, 2), (0, 1), (1, 1), (1, 2)])
+
+    assert order == [(1, 1), (1, 2), (0, 1), (0, 2)]
 
 
 async def test_an_event_that_was_done_has_no_deaths_any_more() -> None:
-    guard, state = await _after_a_crash({0: 3}, until=1)
+    guard, state = await _after_a_crash({(0, 0): 3})
 
-    async with guard.watch(_record(0)) as deaths:
+    async with guard.watch(_record((0, 0))) as deaths:
         assert deaths == 3
         assert state.values["attempts/g/t/0/0"] == b"4"
 
@@ -58,27 +77,27 @@ async def test_an_event_that_was_done_has_no_deaths_any_more() -> None:
 
 
 async def test_one_that_is_given_up_while_it_waits_keeps_nobody_waiting() -> None:
-    guard, _ = await _after_a_crash({}, until=3)
+    guard, _ = await _after_a_crash({})
 
     async with AsyncExitStack() as first:
-        await first.enter_async_context(guard.watch(_record(0)))
-        second = asyncio.create_task(_order(guard, range(1, 2)))
-        third = asyncio.create_task(_order(guard, range(2, 3)))
+        await first.enter_async_context(guard.watch(_record((0, 0))))
+        second = asyncio.create_task(_order(guard, [(0, 1)]))
+        third = asyncio.create_task(_order(guard, [(0, 2)]))
         await asyncio.sleep(0.01)
         second.cancel()
 
-    assert await third == [2]
+    assert await third == [(0, 2)]
     assert second.cancelled()
 
 
 async def test_one_that_is_given_up_just_as_its_turn_comes_passes_it_on() -> None:
-    guard, _ = await _after_a_crash({}, until=3)
+    guard, _ = await _after_a_crash({})
 
     async with AsyncExitStack() as first:
-        await first.enter_async_context(guard.watch(_record(0)))
-        second = asyncio.create_task(_order(guard, range(1, 2)))
-        third = asyncio.create_task(_order(guard, range(2, 3)))
+        await first.enter_async_context(guard.watch(_record((0, 0))))
+        second = asyncio.create_task(_order(guard, [(0, 1)]))
+        third = asyncio.create_task(_order(guard, [(0, 2)]))
         await asyncio.sleep(0.01)
     second.cancel()
 
-    assert await third == [2]
+    assert await third == [(0, 2)]
