@@ -163,7 +163,11 @@ def measure(
     given = testset.build(material.album, material.masks, queries, gallery)
 
     def card(thresholds: Thresholds, metrics: Figures) -> Card:
-        rounded = {name: round(value, 4) for name, value in metrics.items()}
+        rounded = {
+            name: round(value, 4)
+            for name, value in metrics.items()
+            if not name.startswith("ms_")  # tells more about the machine than about the weights
+        }
         return Card(
             name=recipe.name,
             labels=LABELS,
