@@ -9,7 +9,7 @@ neighbour is done again after a crash rather than the neighbour being skipped.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
@@ -163,7 +163,10 @@ class StageRunner:
         except TimeoutError:
             subscription.pause(subscription.assignment)
             self._paused = set(subscription.assignment)
-            await subscription.fetch(1, 0)
+            # A rebalance in here starts over with nothing paused, and may hand out a record.
+            for record in await self._patiently(lambda: subscription.fetch(1, 0)):
+                self._accept(record)
+            self._start_ready()
 
     async def _fetch(self, subscription: Subscription, room: int) -> list[Record]:
         """One fetch, given up when the stage is asked to stop."""
@@ -223,7 +226,7 @@ class StageRunner:
         record, tracker = work.record, work.tracker
 
         def owned() -> bool:
-            return self._trackers.get(record.tp) is tracker
+            return self._owns(record.tp, tracker)
 
         try:
             await self._patiently(lambda: self._deliver(record, owned))
@@ -269,28 +272,32 @@ class StageRunner:
             telemetry.IN_FLIGHT.labels(self.stage.name).set(self._in_flight)
             telemetry.PAUSED.labels(self.stage.name).set(self.gate.closed)
 
-    async def _commit(self, trackers: dict[TopicPartition, CommitTracker]) -> None:
-        offsets = {
-            tp: offset
+    async def _commit(self, trackers: Mapping[TopicPartition, CommitTracker]) -> None:
+        moved = {
+            tp: (tracker, offset)
             for tp, tracker in trackers.items()
             if (offset := tracker.committable()) is not None
         }
-        if not offsets or self._subscription is None:
+        if not moved or self._subscription is None:
             return
         try:
-            await self._subscription.commit(offsets)
+            await self._subscription.commit({tp: offset for tp, (_, offset) in moved.items()})
         except OwnershipLostError as lost:
-            # Whoever owns them now repeats what we did not get to commit.
+            # Whoever owns them now repeats what we did not get to commit. That may be ourselves,
+            # by a new assignment that came meanwhile: its trackers are not touched.
             _log.warning("commit_refused", stage=self.stage.name, reason=str(lost))
-            self._forget(offsets)
+            self._forget(tp for tp, (tracker, _) in moved.items() if self._owns(tp, tracker))
         except OutageError as outage:
             _log.warning("commit_postponed", stage=self.stage.name, reason=str(outage))
             self._moved.set()
         else:
-            for tp, offset in offsets.items():
-                if tp in trackers:
-                    trackers[tp].committed(offset)
+            for tp, (tracker, offset) in moved.items():
+                tracker.committed(offset)
                 self._guard.cleared(tp, offset)
+
+    def _owns(self, tp: TopicPartition, tracker: CommitTracker) -> bool:
+        """Whether the assignment that the tracker belongs to still holds."""
+        return self._trackers.get(tp) is tracker
 
     # -- ownership ------------------------------------------------------------------------------
 

@@ -128,6 +128,26 @@ async def _sum_committed(log: MemoryEventLog, count: int) -> bool:
     return sum((await log.committed("segment")).values()) == count
 
 
+async def test_a_rebalance_while_a_stage_is_full_loses_no_event(
+    tmp_path: Path, state: SqliteStateStore
+) -> None:
+    log = MemoryEventLog(chaos=Chaos(rebalance=0))
+    await create_topics(log, partitions=1)
+    release = asyncio.Event()
+    stage = Recorder(lambda event, context: release.wait())
+    tight = replace(BOUNDS, max_in_flight=2, poll_s=0.01, drain_s=0.05)
+
+    async with running(stage, log, state, tmp_path, tight) as runner:
+        await publish(log, [extracted(n) for n in range(8)])
+        await until(lambda: runner.in_flight == 2)
+        log.rebalance("segment")
+        await until(lambda: len(stage.attempts) > 2)
+        release.set()
+        await until(lambda: caught_up(log, stage))
+
+    assert {event_id for _, event_id in stage.handled} == {extracted(n).id for n in range(8)}
+
+
 async def test_in_flight_events_are_bounded(
     tmp_path: Path, log: MemoryEventLog, state: SqliteStateStore
 ) -> None:
