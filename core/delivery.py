@@ -51,19 +51,18 @@ class Delivery:
             for outcome in ("handled", "skipped", "dead")
         }
 
-    async def deliver(self, record: Record, owned: Callable[[], bool], attempts: int = 0) -> None:
+    async def deliver(self, record: Record, owned: Callable[[], bool]) -> None:
         """Returns once the record is done with: handled, skipped or dead-lettered.
 
         Args:
             owned: whether its partition is still ours; asked right before anything is published.
-            attempts: tries that ended with the death of the process.
 
         Raises:
             StageStopError: the stage must stop; the record's offset must stay.
             OwnershipLostError: the partition went away meanwhile.
         """
         started = time.perf_counter()
-        outcome = await self._until_done(record, owned, attempts)
+        outcome = await self._until_done(record, owned)
         seconds = time.perf_counter() - started
         self._seconds.observe(seconds)
         self._handled[outcome].inc()
@@ -76,11 +75,10 @@ class Delivery:
             seconds=round(seconds, 4),
         )
 
-    async def _until_done(
-        self, record: Record, owned: Callable[[], bool], attempts: int
-    ) -> Outcome:
+    async def _until_done(self, record: Record, owned: Callable[[], bool]) -> Outcome:
         if not self._wanted(record):
             return "skipped"
+        attempts = 0
         while True:
             await self._gate.passed()
             try:

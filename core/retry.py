@@ -19,11 +19,14 @@ class RetryPolicy:
 
     Attributes:
         max_attempts: tries of one event before it is dead-lettered.
+        max_deaths: ends of the whole process while this event ran alone, before it is. More than
+            attempts, since plugs are pulled for other reasons, too.
         base_s: ceiling of the first delay, in seconds; doubles with each attempt.
         cap_s: ceiling of any delay, in seconds.
     """
 
     max_attempts: int = 5
+    max_deaths: int = 10
     base_s: float = 0.2
     cap_s: float = 30.0
 

@@ -250,11 +250,11 @@ class StageRunner:
 
     async def _deliver(self, record: Record, owned: Callable[[], bool]) -> None:
         async with self._guard.watch(record) as deaths:
-            if deaths >= self._policy.max_attempts:
+            if deaths >= self._policy.max_deaths:
                 error = KilledProcessError(f"the process died {deaths} times handling this")
                 await self._delivery.bury(record, owned, error, deaths)
             else:
-                await self._delivery.deliver(record, owned, deaths)
+                await self._delivery.deliver(record, owned)
 
     def _fail(self, error: Exception) -> None:
         """Stops the stage; offsets stay where they are."""

@@ -18,7 +18,7 @@ from core.runner import RunnerOptions, StageRunner
 from core.stage import Context, Output, Stage
 from core.state.port import StateStore
 
-QUICK = RetryPolicy(max_attempts=3, base_s=0.005, cap_s=0.02)
+QUICK = RetryPolicy(max_attempts=3, max_deaths=3, base_s=0.005, cap_s=0.02)
 BOUNDS = RunnerOptions(
     concurrency=8, max_in_flight=16, max_spread=24, poll_s=0.05, commit_every_s=0.005
 )
