@@ -48,6 +48,11 @@ class CrashGuard:
         """Ends the run cleanly."""
         await self._state.delete([self._mark])
 
+    @property
+    def cautious(self) -> bool:
+        """Whether records must pass through :meth:`watch`, because there are suspects."""
+        return bool(self._until)
+
     def suspect(self, until: Mapping[TopicPartition, int]) -> None:
         """Offsets below these may have been in flight when the run before died."""
         if self._unclean:

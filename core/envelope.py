@@ -174,7 +174,7 @@ def decode(record: Record, referenced: bytes | None = None) -> Event[Data]:
         target=attributes.get("target"),
         replay=attributes.get("replay"),
         traceparent=attributes.get("traceparent"),
-        extensions={k: v for k, v in attributes.items() if k not in _CORE},
+        extensions={name: attributes[name] for name in sorted(attributes.keys() - _CORE)},
     )
 
 

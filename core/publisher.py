@@ -31,8 +31,7 @@ class Publisher:
         self._pending.append((messages, future))
         if self._writer is None:
             self._writer = asyncio.create_task(self._write())
-        # A cancelled caller must not cancel the write that its neighbours share.
-        await asyncio.shield(future)
+        await future
 
     async def flushed(self) -> None:
         """Returns when nothing is on its way any more."""
@@ -50,7 +49,6 @@ class Publisher:
                     for _, future in batch:
                         if not future.done():
                             future.set_exception(error)
-                            future.exception()  # a cancelled caller will not look at it
                 else:
                     for _, future in batch:
                         if not future.done():

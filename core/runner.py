@@ -229,7 +229,10 @@ class StageRunner:
             return self._owns(record.tp, tracker)
 
         try:
-            await self._patiently(lambda: self._deliver(record, owned))
+            if self._guard.cautious:
+                await self._patiently(lambda: self._deliver_watched(record, owned))
+            else:
+                await self._delivery.deliver(record, owned)
             tracker.finish(record.offset)
             self._moved.set()
         except OwnershipLostError as lost:
@@ -248,7 +251,7 @@ class StageRunner:
             if self._paused and self._subscription is not None:
                 self._balance_pauses(self._subscription)  # wakes a fetch that waits
 
-    async def _deliver(self, record: Record, owned: Callable[[], bool]) -> None:
+    async def _deliver_watched(self, record: Record, owned: Callable[[], bool]) -> None:
         async with self._guard.watch(record) as deaths:
             if deaths >= self._policy.max_deaths:
                 error = KilledProcessError(f"the process died {deaths} times handling this")

@@ -37,6 +37,7 @@ from core.log.sqlite import SqliteEventLog
 from core.runner import RunnerOptions, StageRunner
 from core.stage import Context, Output, Stage
 from core.state.sqlite import SqliteStateStore
+from core.telemetry import configure_logging
 
 CHAIN: tuple[type[Data], ...] = (
     *(MediaUploaded, FrameExtracted, ItemsSegmented, ItemsEmbedded, ItemsMatched, MediaTagged),
@@ -51,10 +52,14 @@ class NoOp(Stage):
     def __init__(self, reads: type[Data], says: type[Data]) -> None:
         self.name = f"to-{says.topic}"  # type: ignore[misc]
         self.reads = (reads,)  # type: ignore[misc]
-        self._says = says
+        self._template = smallest(says)
 
     async def handle(self, event: Event[Data], context: Context) -> Sequence[Output]:
-        return [Output(smallest(self._says, event.subject))]
+        media = event.subject
+        changes: dict[str, object] = {"media_id": media}
+        if "frame" in type(self._template).model_fields:
+            changes["frame"] = FRAME.model_copy(update={"frame_id": f"{media}/0"})
+        return [Output(self._template.model_copy(update=changes))]
 
 
 class Waiting(Stage):
@@ -69,11 +74,14 @@ class Waiting(Stage):
         return []
 
 
-def smallest(model: type[Data], media: str) -> Data:
-    frame = Frame(frame_id=f"{media}/0", blob_key="k", time_ms=0, timecode="", width=1, height=1)
+FRAME = Frame(frame_id="m/0", blob_key="k", time_ms=0, timecode="", width=1, height=1)
+
+
+def smallest(model: type[Data]) -> Data:
+    """An event of the topic with nothing in it."""
     fields = {
-        "media_id": media,
-        "frame": frame,
+        "media_id": "m",
+        "frame": FRAME,
         "embedder": "none",
         "revision": 1,
         "status": "complete",
@@ -178,6 +186,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--media", type=int, default=5000)
     media = parser.parse_args().media
+    configure_logging("error")
     with tempfile.TemporaryDirectory() as folder:
         asyncio.run(overhead(Path(folder), media))
     with tempfile.TemporaryDirectory() as folder:
