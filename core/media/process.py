@@ -80,7 +80,8 @@ class ChildProcess:
         except (ChildLostError, TimeoutError) as error:
             child.kill()
             await child.wait()
-            raise OutageError(f"a decoder process does not start: {error}{child._said}") from error
+            why = str(error) or f"it was not ready within {_START_LIMIT_S:g} s"
+            raise OutageError(f"a decoder process does not start: {why}{child._said}") from error
         except BaseException:
             child.kill()
             raise

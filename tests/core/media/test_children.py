@@ -102,6 +102,15 @@ async def test_a_full_disk_is_an_outage(pool: DecoderPool) -> None:
         await pool.run(partial(Path("/dev/full").write_text, "more"))
 
 
+async def test_a_child_that_takes_too_long_to_start_is_an_outage_in_words(
+    pool: DecoderPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.media.process._START_LIMIT_S", 0.001)
+
+    with pytest.raises(OutageError, match=r"does not start: it was not ready within 0.001 s"):
+        await pool.run(os.getpid)
+
+
 async def test_a_child_killed_while_idle_costs_no_job(pool: DecoderPool) -> None:
     victim = await pool.run(os.getpid)
     os.kill(victim, signal.SIGKILL)
