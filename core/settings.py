@@ -10,7 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -30,6 +30,19 @@ class WatchSettings(_Section):
     undecodable_after_s: float = Field(60.0, ge=0)
     """A still file that does not decode is announced after this many seconds, so that its sender
     gets a reason."""
+
+
+class BucketSettings(_Section):
+    """The bucket producer."""
+
+    rescan_s: float = Field(300.0, gt=0)
+    """Seconds between two listings of a whole bucket; notifications are only hints."""
+    poll_s: float = Field(5.0, gt=0)
+    """Seconds between two listings where the server sends no notifications."""
+    max_object_mb: int = Field(2048, ge=1)
+    """Larger objects of a watched bucket are refused, in MiB."""
+    notifications: str = ""
+    """Kafka topic that MinIO writes its bucket notifications to; empty listens to MinIO itself."""
 
 
 class MediaSettings(_Section):
@@ -58,6 +71,8 @@ class VisionSettings(_Section):
 
     profile: Literal["lite"] = "lite"
     """Which models run: `lite` on any CPU, weights included."""
+    device: str = Field("cpu", pattern=r"^(cpu|cuda(:\d+)?)$")
+    """Where models run: `cpu`, `cuda` or `cuda:N`; a host without it is refused."""
     threads: int = Field(0, ge=0)
     """Threads of one model; 0 takes all cores."""
     batch_size: int = Field(8, ge=1)
@@ -98,6 +113,83 @@ class RuntimeSettings(_Section):
     """A medium without progress for this many seconds is announced as partial."""
 
 
+class _Service(BaseSettings):
+    """A server that takes the place of something embedded once its address is set."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env", extra="ignore", use_attribute_docstrings=True, frozen=True
+    )
+
+
+class KafkaSettings(_Service):
+    """The event log on a cluster."""
+
+    model_config = SettingsConfigDict(env_prefix="KAFKA_")
+
+    bootstrap_servers: str = ""
+    """Brokers, `host:port` with commas between; empty keeps the event log in SQLite."""
+    prefix: str = Field("", pattern=r"^[a-zA-Z0-9._-]*$")
+    """Put before the name of every topic and group, so that engines can share a cluster."""
+    compression: Literal["none", "lz4", "zstd"] = "lz4"
+    """How records are compressed on their way and in the log."""
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    """How brokers are spoken to."""
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "PLAIN"
+    """How to log in, with a SASL protocol."""
+    sasl_username: str = ""
+    """Who logs in."""
+    sasl_password: SecretStr = SecretStr("")
+    """The password."""
+    ssl_cafile: str = ""
+    """Certificates to trust, a PEM file; empty trusts the system's."""
+    ssl_certfile: str = ""
+    """Our own certificate, a PEM file, where brokers ask for one."""
+    ssl_keyfile: str = ""
+    """Its key, a PEM file."""
+    session_timeout_s: float = Field(30.0, gt=0)
+    """A process that was not heard of for this many seconds loses its partitions."""
+    max_poll_interval_s: float = Field(300.0, gt=0)
+    """So does one that did not poll; work in progress keeps polling, however long it takes."""
+    rebalance_timeout_s: float = Field(60.0, gt=0)
+    """Seconds a rebalance waits for a process to finish what it has begun."""
+    instance: str = ""
+    """Static membership: a name that is this process's own and stays its own when it is restarted,
+    so that a restart within the session timeout moves no partitions. Empty joins anew each time."""
+    replication_factor: int = Field(-1, ge=-1)
+    """Copies of each topic that `tagger topics create` asks for; -1 leaves it to the broker."""
+
+
+class S3Settings(_Service):
+    """Blobs and state on a cluster."""
+
+    model_config = SettingsConfigDict(env_prefix="S3_")
+
+    endpoint: str = ""
+    """MinIO or another S3 server, `http://host:port`; empty keeps blobs in a folder and state in
+    SQLite."""
+    access_key: str = ""
+    """Who logs in."""
+    secret_key: SecretStr = SecretStr("")
+    """The password."""
+    bucket: str = "tagger"
+    """The engine's own bucket: blobs, and its state under `state/`. Made if it is not there."""
+    region: str = ""
+    """Only where the server wants one."""
+
+
+class QdrantSettings(_Service):
+    """Vectors on a cluster."""
+
+    model_config = SettingsConfigDict(env_prefix="QDRANT_")
+
+    url: str = ""
+    """A Qdrant server, `http://host:6333`; empty keeps vectors in the data folder."""
+    api_key: SecretStr = SecretStr("")
+    """Its key, if it asks for one."""
+    timeout_s: float = Field(30.0, gt=0)
+    """Seconds until a call counts as failed."""
+
+
 class Settings(BaseSettings):
     """The root of the tree."""
 
@@ -126,8 +218,16 @@ class Settings(BaseSettings):
         validation_alias=AliasChoices("TAGGER_CATALOG", "QDRANT_COLLECTION_NAME"),
     )
     """Name of the catalog that items are matched against."""
+    http_host: str = "127.0.0.1"
+    """Address of `/healthz`, `/readyz` and `/metrics`; `0.0.0.0` in a container."""
+    http_port: int = Field(0, ge=0, le=65535)
+    """Their port; 0 opens none."""
     watch: WatchSettings = WatchSettings()
+    bucket: BucketSettings = BucketSettings()
     media: MediaSettings = MediaSettings()
     vision: VisionSettings = VisionSettings()
     match: MatchSettings = MatchSettings()
     runtime: RuntimeSettings = RuntimeSettings()
+    kafka: KafkaSettings = Field(default_factory=KafkaSettings)
+    s3: S3Settings = Field(default_factory=S3Settings)
+    qdrant: QdrantSettings = Field(default_factory=QdrantSettings)

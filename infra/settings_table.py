@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from pydantic import AliasChoices, BaseModel
 from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings
 
 from core.errors import SettingsError
 from core.settings import Settings
@@ -39,7 +40,8 @@ def _rows(model: type[BaseModel], prefix: str) -> Iterator[str]:
     for name, field in model.model_fields.items():
         kind = field.annotation
         if isinstance(kind, type) and issubclass(kind, BaseModel):
-            yield from _rows(kind, f"{prefix}{name.upper()}__")
+            own = kind.model_config.get("env_prefix") if issubclass(kind, BaseSettings) else None
+            yield from _rows(kind, str(own or f"{prefix}{name.upper()}__"))
         else:
             meaning = " ".join((field.description or "").split()).replace("|", "\\|")
             yield f"| {_names(prefix, name, field)} | {_default(field)} | {meaning} |"

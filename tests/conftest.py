@@ -1,10 +1,13 @@
-"""What holds for every test: logs as JSON lines, and properties without a stopwatch."""
+"""What holds for every test: logs as JSON lines, properties without a stopwatch, one server of a
+kind for the whole session."""
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 from core.telemetry import configure_logging
+from tests.servers import session
 
 # Speed is measured by benchmarks; a deadline here would only fail on a busy machine.
 settings.register_profile(
@@ -12,3 +15,7 @@ settings.register_profile(
 )
 settings.load_profile("default")
 configure_logging("warning", "json")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    session.begin(config)

@@ -10,7 +10,7 @@ import typer
 from pydantic import ValidationError
 
 from core.errors import SettingsError
-from core.settings import Settings
+from core.settings import KafkaSettings, QdrantSettings, S3Settings, Settings
 from core.telemetry import configure_logging
 
 DataDir = Annotated[
@@ -23,6 +23,12 @@ DataDir = Annotated[
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+
+
+_PREFIXES = {
+    kind.__name__: str(kind.model_config.get("env_prefix"))
+    for kind in (KafkaSettings, S3Settings, QdrantSettings)
+}
 
 
 def group(doc: str) -> typer.Typer:
@@ -50,7 +56,7 @@ def load_settings(data_dir: Path | None, **given: Any) -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         name = "__".join(str(part).upper() for part in first["loc"])
-        name = name if name.startswith("TAGGER_") else f"TAGGER_{name}"
+        name = name if name.startswith("TAGGER_") else _PREFIXES.get(error.title, "TAGGER_") + name
         raise SettingsError(f"setting {name}: {first['msg']}") from None
     configure_logging(settings.log_level, settings.log_style)
     return settings
