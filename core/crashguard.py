@@ -1,9 +1,10 @@
 """Finds the event that kills its process.
 
 An event that takes the whole process down (a segfault, the kernel's out-of-memory killer) leaves
-no error to count. So a run leaves a mark while it lives. Whoever finds the mark of a run that did
-not end cleanly handles what that run had not committed one at a time, and notes each attempt
-before it starts: the event that keeps dying is then known, and dead-lettered.
+no error to count. So an owner leaves a mark at each of its partitions and takes it away when it
+gives the partition up in order. Whoever gets a partition with a mark, on whatever host, handles
+what the owner before had not committed one at a time, and notes each attempt before it starts:
+the event that keeps dying is then known, and dead-lettered.
 
 Each partition goes in order, so that what is done can be committed; among partitions the one goes
 first whose next event died least. So an innocent that was under way when somebody pulled the plug
@@ -13,7 +14,7 @@ is not the first to be under way again, and a guilty one does not keep other par
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from typing import NamedTuple
 
@@ -29,24 +30,29 @@ class KilledProcessError(PermanentError):
 
 
 class CrashGuard:
-    """One group's mark and, after an unclean end, its suspects."""
+    """The marks of one group's partitions and, after an unclean end, the suspects."""
 
-    def __init__(self, group: str, state: StateStore, member: str = "0") -> None:
-        self._mark = f"running/{group}/{member}"
+    def __init__(self, group: str, state: StateStore) -> None:
+        self._marks = f"running/{group}/"
         self._prefix = f"attempts/{group}"
         self._state = state
-        self._unclean = False
         self._until: dict[TopicPartition, int] = {}
         self._turns = _Turns()
 
-    async def open(self) -> None:
-        """Reads the mark of the run before, and leaves our own."""
-        self._unclean = await self._state.get(self._mark) is not None
-        await self._state.put([(self._mark, b"")])
+    async def unclean(self, partitions: Collection[TopicPartition]) -> set[TopicPartition]:
+        """Those whose last owner did not give them up in order."""
+        marks = set(await self._state.keys(self._marks))
+        return {tp for tp in partitions if self._mark(tp) in marks}
 
-    async def close(self) -> None:
-        """Ends the run cleanly."""
-        await self._state.delete([self._mark])
+    async def mark(self, partitions: Collection[TopicPartition]) -> None:
+        """Says that they have an owner."""
+        await asyncio.gather(*(self._state.put([(self._mark(tp), b"")]) for tp in partitions))
+
+    async def leave(self, partitions: Collection[TopicPartition]) -> None:
+        """Says that they were given up in order."""
+        for tp in partitions:
+            self._until.pop(tp, None)
+        await self._state.delete([self._mark(tp) for tp in partitions])
 
     @property
     def cautious(self) -> bool:
@@ -54,9 +60,8 @@ class CrashGuard:
         return bool(self._until)
 
     def suspect(self, until: Mapping[TopicPartition, int]) -> None:
-        """Offsets below these may have been in flight when the run before died."""
-        if self._unclean:
-            self._until.update(until)
+        """Offsets below these may have been in flight when the owner before died."""
+        self._until.update(until)
 
     def cleared(self, tp: TopicPartition, prefix: int) -> None:
         """Everything before ``prefix`` is done; ends the caution when nothing is left."""
@@ -82,6 +87,9 @@ class CrashGuard:
             finally:
                 # Reached by every end but the process's own.
                 await self._state.delete([key])
+
+    def _mark(self, tp: TopicPartition) -> str:
+        return f"{self._marks}{tp.topic}/{tp.partition}"
 
 
 class _Waiting(NamedTuple):

@@ -9,7 +9,7 @@ neighbour is done again after a crash rather than the neighbour being skipped.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
@@ -112,7 +112,6 @@ class StageRunner:
 
     async def run(self) -> None:
         """Runs until :meth:`stop`; raises what stopped it otherwise."""
-        await self._patiently(self._guard.open)
         await self._patiently(lambda: self.stage.open(self._publish))
         subscription = self._subscription = await self._patiently(
             lambda: self._log.subscribe(self.group, self._topics, self)
@@ -133,7 +132,6 @@ class StageRunner:
         await asyncio.gather(committer, return_exceptions=True)
         await self.stage.close()
         if self.failure is None:
-            await self._guard.close()
             return
         _log.error("stage_stopped", stage=self.stage.name, reason=str(self.failure), lost="nothing")
         raise self.failure
@@ -305,12 +303,15 @@ class StageRunner:
     # -- ownership ------------------------------------------------------------------------------
 
     async def assigned(self, partitions: frozenset[TopicPartition]) -> None:
-        await self._patiently(lambda: self._find_suspects(partitions))
+        unclean = await self._patiently(lambda: self._guard.unclean(partitions))
+        if unclean:
+            await self._patiently(lambda: self._find_suspects(unclean))
+        await self._patiently(lambda: self._guard.mark(partitions - unclean))
         await self._patiently(lambda: self.stage.assigned(partitions))
         for tp in partitions:
             self._trackers[tp] = CommitTracker()
 
-    async def _find_suspects(self, partitions: frozenset[TopicPartition]) -> None:
+    async def _find_suspects(self, partitions: Collection[TopicPartition]) -> None:
         committed = await self._log.committed(self.group)
         begin = await self._log.begin_offsets(self._topics)
         end = await self._log.end_offsets(self._topics)
@@ -337,6 +338,10 @@ class StageRunner:
         await self._publisher.flushed()
         await self._commit({tp: self._trackers[tp] for tp in partitions if tp in self._trackers})
         self._forget(partitions)
+        try:
+            await self._guard.leave(partitions)
+        except OutageError as outage:
+            _log.warning("mark_left_behind", stage=self.stage.name, reason=str(outage))
 
     def _forget(self, partitions: Iterable[TopicPartition]) -> None:
         for tp in list(partitions):

@@ -24,9 +24,7 @@ async def _after_a_crash(deaths: dict[Place, int]) -> tuple[CrashGuard, MemorySt
     state = MemoryStateStore(
         {f"attempts/g/t/{p}/{offset}": str(n).encode() for (p, offset), n in deaths.items()}
     )
-    await CrashGuard("g", state).open()
     guard = CrashGuard("g", state)
-    await guard.open()
     guard.suspect({TopicPartition("t", n): 4 for n in range(3)})
     return guard, state
 
@@ -101,3 +99,24 @@ async def test_one_that_is_given_up_just_as_its_turn_comes_passes_it_on() -> Non
     second.cancel()
 
     assert await third == [(0, 2)]
+
+
+async def test_a_partition_that_was_not_given_up_is_known_to_whoever_gets_it() -> None:
+    state = MemoryStateStore()
+    left, kept = TopicPartition("t", 0), TopicPartition("t", 1)
+    dying = CrashGuard("g", state)
+    await dying.mark({left, kept})
+
+    await dying.leave({left})
+
+    heir = CrashGuard("g", state)
+    assert await heir.unclean({left, kept, TopicPartition("u", 1)}) == {kept}
+    assert await CrashGuard("other", state).unclean({kept}) == set()
+
+
+async def test_suspects_of_a_partition_that_goes_make_nobody_wait() -> None:
+    guard, _ = await _after_a_crash({})
+
+    await guard.leave({TopicPartition("t", n) for n in range(3)})
+
+    assert not guard.cautious

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from core.crashguard import CrashGuard
 from core.envelope import Event, encode
 from core.errors import OutageError, PermanentError, TransientError
 from core.events import Data, DeadLetter, FrameExtracted, ItemsSegmented
@@ -310,7 +311,7 @@ async def test_an_event_that_kills_its_process_is_dead_lettered_and_its_neighbou
     killer = extracted(3)
     neighbours = [extracted(n) for n in range(3)]
     await publish(log, [*neighbours, killer])
-    await state.put([("running/segment/0", b"")])
+    await CrashGuard("segment", state).mark(await log.end_offsets([FrameExtracted.topic]))
     for record in [r async for r in log.tail([FrameExtracted.topic], "earliest", follow=False)]:
         if record.headers["ce_id"] == killer.id:
             place = f"{record.topic}/{record.partition}/{record.offset}"
@@ -329,7 +330,7 @@ async def test_what_a_dead_run_left_open_runs_one_at_a_time(
     tmp_path: Path, log: MemoryEventLog, state: SqliteStateStore
 ) -> None:
     await publish(log, [extracted(n) for n in range(6)])
-    await state.put([("running/segment/0", b"")])
+    await CrashGuard("segment", state).mark(await log.end_offsets([FrameExtracted.topic]))
     at_once = most = 0
 
     async def count() -> None:
