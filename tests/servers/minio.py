@@ -1,0 +1,82 @@
+"""MinIO, built from its source by Go: one for the session, or a test's own to kill."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import urllib3
+
+from tests.servers.cache import FetchError, cached, run
+from tests.servers.process import ServerProcess, free_port
+from tests.servers.session import Address, shared, unavailable
+
+_VERSION = "v0.0.0-20260212201848-7aac2a2c5b7c"
+_KEY, _SECRET = "tagger-tests", "tagger-tests-secret"
+
+
+class MinioServer(ServerProcess):
+    """Keeps its port and its data when it is stopped or killed and started again.
+
+    Args:
+        folder: for its data and its output.
+        env: settings beside ours, e.g. where to send notifications.
+    """
+
+    def __init__(self, folder: Path, env: Mapping[str, str] | None = None) -> None:
+        port, console = free_port(), free_port()
+        self.endpoint = f"http://127.0.0.1:{port}"
+        address = f"--address=127.0.0.1:{port}", f"--console-address=127.0.0.1:{console}"
+        super().__init__(
+            [str(_binary()), "server", *address, str(folder / "data")],
+            folder / "minio.log",
+            ready=lambda: _serves(self.endpoint),
+            env={
+                "MINIO_ROOT_USER": _KEY,
+                "MINIO_ROOT_PASSWORD": _SECRET,
+                "MINIO_BROWSER": "off",
+                "MINIO_UPDATE": "off",
+                **(env or {}),
+            },
+        )
+
+    @property
+    def address(self) -> Address:
+        return {"endpoint": self.endpoint, "access_key": _KEY, "secret_key": _SECRET}
+
+
+def minio_address() -> Address:
+    """``endpoint``, ``access_key`` and ``secret_key`` of the server that TEST_S3_ENDPOINT names,
+    else of the session's own."""
+    if endpoint := os.environ.get("TEST_S3_ENDPOINT"):
+        return {
+            "endpoint": endpoint,
+            "access_key": os.environ.get("TEST_S3_ACCESS_KEY", ""),
+            "secret_key": os.environ.get("TEST_S3_SECRET_KEY", ""),
+        }
+    return shared("minio", _start)
+
+
+def _start(folder: Path) -> tuple[ServerProcess, Address]:
+    server = MinioServer(folder)
+    server.start()
+    return server, server.address
+
+
+def _binary() -> Path:
+    def build(folder: Path) -> None:
+        run(["go", "install", f"github.com/minio/minio@{_VERSION}"], env={"GOBIN": str(folder)})
+
+    try:
+        return cached(f"minio-{_VERSION}", build) / "minio"
+    except FetchError as error:
+        unavailable(f"no MinIO server: TEST_S3_ENDPOINT names none, and {error}")
+
+
+def _serves(endpoint: str) -> bool:
+    try:
+        url = f"{endpoint}/minio/health/ready"
+        return urllib3.request("GET", url, retries=False, timeout=1.0).status == 200
+    except urllib3.exceptions.HTTPError:
+        return False
