@@ -30,6 +30,9 @@ class EmbedStage(BatchStage[list[Crop], Vectors]):
         self._blobs = blobs
         self._embedder = embedder
 
+    def warm_up(self) -> None:
+        self._embedder.load()
+
     async def load(self, event: Event[Data]) -> list[Crop]:
         items = event.of(ItemsSegmented).data.items
         return list(await asyncio.gather(*(self._crop(item) for item in items)))

@@ -47,6 +47,10 @@ class SegmentStage(BatchStage[_Loaded, list[Instance]]):
         self._prompt = prompt
         self._masking = masking
 
+    def warm_up(self) -> None:
+        self._detector.load()
+        self._segmenter.load()
+
     async def load(self, event: Event[Data]) -> _Loaded:
         frame = event.of(FrameExtracted).data
         data = await self._blobs.get(frame.frame.blob_key)

@@ -31,6 +31,10 @@ class Batcher(Generic[L, R]):
         self._queue: asyncio.Queue[tuple[L, asyncio.Future[R]]] = asyncio.Queue()
         self._worker: asyncio.Task[None] | None = None
 
+    async def prepare(self, job: Callable[[], None]) -> None:
+        """Runs a job on the device thread; raises what it raises."""
+        await asyncio.get_running_loop().run_in_executor(self._thread, job)
+
     async def run(self, loaded: L) -> R:
         """The result of one input; raises what ``infer`` raised for it alone."""
         if self._worker is None:

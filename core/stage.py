@@ -91,6 +91,9 @@ class BatchStage(Stage, Generic[L, R]):
     def __init__(self, batch_size: int, batch_wait_s: float) -> None:
         self._batcher: Batcher[L, R] = Batcher(self.name, self.infer, batch_size, batch_wait_s)
 
+    def warm_up(self) -> None:
+        """Makes the models ready, on the device thread; raises SettingsError."""
+
     @abstractmethod
     async def load(self, event: Event[Data]) -> L:
         """Fetches and decodes what one event needs."""
@@ -103,6 +106,9 @@ class BatchStage(Stage, Generic[L, R]):
     @abstractmethod
     async def store(self, event: Event[Data], loaded: L, result: R) -> Sequence[Output]:
         """Writes blobs and says what was found."""
+
+    async def open(self, publish: Publish) -> None:
+        await self._batcher.prepare(self.warm_up)
 
     async def handle(self, event: Event[Data], context: Context) -> Sequence[Output]:
         loaded = await self.load(event)

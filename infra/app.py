@@ -1,4 +1,4 @@
-"""The whole engine in one process: every stage of ``infra.assembly`` on one event loop."""
+"""Stages in one process, on one event loop: the whole engine, or some of its stages."""
 
 from __future__ import annotations
 
@@ -11,22 +11,13 @@ import structlog
 from core.errors import OutageError
 from core.log.lock import FileLock
 from core.log.port import EventLog
-from core.media.decode import Decoder
 from core.parts import PartStore
 from core.retry import RetryPolicy
 from core.runner import RunnerOptions, StageRunner
 from core.settings import Settings
 from core.stage import Stage
-from core.vectors.port import VectorStore
-from infra.assembly import (
-    Ports,
-    Vision,
-    build_stages,
-    load_vision,
-    open_decoder,
-    open_ports,
-    open_vectors,
-)
+from infra.adapters import Ports, clustered, open_decoder, open_ports, open_vectors
+from infra.assembly import DECODES, READS, SEARCHES, Parts, Vision, build_stages, choose_vision
 
 _log = structlog.get_logger()
 
@@ -36,19 +27,11 @@ _MAINTAIN_EVERY_S = 600.0
 class Engine:
     """Runs stages until it is stopped; one stage that cannot go on stops all."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        ports: Ports,
-        vectors: VectorStore,
-        decoder: Decoder,
-        stages: Sequence[Stage],
-    ) -> None:
-        self.settings = settings
-        self.ports = ports
-        self.vectors = vectors
-        self.decoder = decoder
-        self.runners = build_runners(settings, ports, stages)
+    def __init__(self, parts: Parts, stages: Sequence[Stage]) -> None:
+        self.parts = parts
+        self.settings = parts.settings
+        self.ports = parts.ports
+        self.runners = build_runners(parts.settings, parts.ports, stages)
         self._stopping = False
 
     async def run(self) -> None:
@@ -111,31 +94,64 @@ def build_runners(settings: Settings, ports: Ports, stages: Sequence[Stage]) -> 
 async def open_engine(
     settings: Settings,
     ports: Ports | None = None,
-    load: Callable[[Settings], Vision] = load_vision,
+    choose: Callable[[Settings], Vision] = choose_vision,
 ) -> AsyncIterator[Engine]:
-    """Opens the data folder for the one process that may be its engine.
+    """Opens every stage; without a cluster, in the one process that may be the data folder's
+    engine.
 
     Args:
-        ports: the folder's log, state and blobs, where they are open already; they stay open.
-        load: loads the models, on a thread of its own.
+        ports: the log, state and blobs, where they are open already; they stay open.
+        choose: the models, not loaded yet.
 
     Raises:
-        BusyError: another process is; the message names it.
+        BusyError: another process is the engine; the message names it.
     """
     async with AsyncExitStack() as stack:
-        lock = _lock(settings)
-        lock.acquire(f"the engine of {settings.data_dir}")
-        stack.callback(lock.release)
-        loading = asyncio.create_task(asyncio.to_thread(load, settings))
+        if not clustered(settings):
+            lock = _lock(settings)
+            lock.acquire(f"the engine of {settings.data_dir}")
+            stack.callback(lock.release)
         if ports is None:
-            ports = await stack.enter_async_context(open_ports(settings))
+            ports = await stack.enter_async_context(open_ports(settings, "tagger-run"))
+        yield await _open(settings, ports, tuple(READS), choose, stack)
+
+
+@asynccontextmanager
+async def open_stages(
+    settings: Settings,
+    names: Sequence[str],
+    choose: Callable[[Settings], Vision] = choose_vision,
+) -> AsyncIterator[Engine]:
+    """Opens some stages, whose neighbours run in other processes.
+
+    Raises:
+        SettingsError: there is no stage of a name.
+        BusyError: without a cluster, another process has a stage's group or the vectors.
+    """
+    async with AsyncExitStack() as stack:
+        role = f"tagger-{'-'.join(names)}"
+        ports = await stack.enter_async_context(open_ports(settings, role))
+        yield await _open(settings, ports, names, choose, stack)
+
+
+async def _open(
+    settings: Settings,
+    ports: Ports,
+    names: Sequence[str],
+    choose: Callable[[Settings], Vision],
+    stack: AsyncExitStack,
+) -> Engine:
+    vision = await asyncio.to_thread(choose, settings)
+    vectors = decoder = None
+    if not SEARCHES.isdisjoint(names):
         vectors = await stack.enter_async_context(open_vectors(settings))
+    if not DECODES.isdisjoint(names):
         decoder = await stack.enter_async_context(open_decoder(settings))
         # A decoder starts while the models are loaded: the first medium waits for neither.
         warming = asyncio.create_task(decoder.warm_up())
         stack.push_async_callback(_ended, warming)
-        stages = build_stages(settings, ports, vectors, decoder, await loading)
-        yield Engine(settings, ports, vectors, decoder, stages)
+    parts = Parts(settings, ports, vision, vectors, decoder)
+    return Engine(parts, build_stages(parts, names))
 
 
 async def _ended(task: asyncio.Task[None]) -> None:

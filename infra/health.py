@@ -11,10 +11,12 @@ from typing import Literal
 
 from core.deadletters import letters
 from core.errors import FormatError, SettingsError, TaggingError
+from core.events import TOPICS
 from core.log.port import EventLog
 from core.settings import Settings
+from infra.adapters import Ports, clustered, open_log, open_ports, open_s3, serving_catalog
 from infra.app import engine_process
-from infra.assembly import READS, Ports, open_ports, vector_facts, vision_facts
+from infra.assembly import READS, vision_facts
 
 Level = Literal["ok", "degraded", "down"]
 
@@ -47,21 +49,50 @@ async def examine(settings: Settings) -> list[Check]:
     """All checks; what cannot be looked into for want of another is left out."""
     vision, embedder = _vision(settings)
     checks = [_data_folder(settings), vision]
-    if not await asyncio.to_thread((settings.data_dir / "engine.db").exists):
+    alone = not clustered(settings)
+    if alone and not await asyncio.to_thread((settings.data_dir / "engine.db").exists):
         return checks
-    engine = engine_process(settings)
-    checks.append(_engine(engine))
-    try:
+    engine = engine_process(settings) if alone else None
+    if alone:
+        checks.append(_engine(engine))
+    log_checks, stores = await asyncio.gather(_log(settings, bool(engine)), _stores(settings))
+    checks += [*log_checks, *stores]
+    if all(check.level != "down" for check in (*log_checks, *stores)):
         async with open_ports(settings) as ports:
-            checks.append(Check("event log", "ok", "opens"))
-            checks += [await _stage(settings, ports.log, name, bool(engine)) for name in READS]
             checks.append(await _dead_letters(ports))
-    except FormatError as error:
-        checks.append(Check("event log", "down", str(error), "upgrade tagging-engine"))
-    except TaggingError as error:
-        checks.append(Check("event log", "down", str(error), "see to the disk it is on"))
-    checks.append(_catalog(settings, embedder))
+    checks.append(await _catalog(settings, embedder))
     return checks
+
+
+async def _log(settings: Settings, running: bool) -> list[Check]:
+    """The log, its topics, and every stage's backlog."""
+    try:
+        async with open_log(settings, "tagger-health") as log:
+            missing = sorted(set(TOPICS) - set(await log.topics()))
+            if missing:
+                detail = f"topics are missing: {', '.join(missing)}"
+                return [Check("event log", "down", detail, "tagger topics create")]
+            stages = [await _stage(settings, log, name, running) for name in READS]
+            return [Check("event log", "ok", "opens"), *stages]
+    except FormatError as error:
+        return [Check("event log", "down", str(error), "upgrade tagging-engine")]
+    except TaggingError as error:
+        advice = "see to the brokers" if clustered(settings) else "see to the disk it is on"
+        return [Check("event log", "down", str(error), advice)]
+
+
+async def _stores(settings: Settings) -> list[Check]:
+    """State and blobs, where a server has them; a folder's are covered by the folder's check."""
+    if not settings.s3.endpoint:
+        return []
+    connection = open_s3(settings)
+    try:
+        await connection.ensure_bucket(settings.s3.bucket)
+    except TaggingError as error:
+        return [Check("blob store", "down", str(error), "see to the S3 server")]
+    finally:
+        await connection.close()
+    return [Check("blob store", "ok", f"bucket {settings.s3.bucket} at {settings.s3.endpoint}")]
 
 
 def _data_folder(settings: Settings) -> Check:
@@ -105,7 +136,10 @@ async def _stage(settings: Settings, log: EventLog, name: str, running: bool) ->
     detail = f"events waiting: {waiting}, the oldest for {age:.0f} s"
     if age < settings.runtime.partial_after_s:
         return Check(f"stage {name}", "ok", detail)
-    advice = "look at what `tagger run` says" if running else "tagger run"
+    if clustered(settings):
+        advice = f"tagger consume {name}, or look at the logs of those that run"
+    else:
+        advice = "look at what `tagger run` says" if running else "tagger run"
     return Check(f"stage {name}", "degraded", detail, advice)
 
 
@@ -129,17 +163,19 @@ async def _dead_letters(ports: Ports) -> Check:
     return Check("dead letters", "degraded", f"{count} events were given up", "tagger dlq list")
 
 
-def _catalog(settings: Settings, present: str | None) -> Check:
+async def _catalog(settings: Settings, present: str | None) -> Check:
     """``present`` is the embedder that queries are made with, None if it is unknown."""
     try:
-        catalog = vector_facts(settings)
+        catalog = await serving_catalog(settings)
     except FormatError as error:
         return Check("catalog", "down", str(error), "upgrade tagging-engine")
-    if catalog.serving is None:
+    except TaggingError as error:
+        return Check("catalog", "down", str(error), "see to the Qdrant server")
+    if catalog.collection is None:
         return Check(
             "catalog", "degraded", f"no catalog {settings.catalog} yet", "tagger catalog add DIR"
         )
     if present is not None and catalog.embedder != present:
-        detail = f"{catalog.serving} is of {catalog.embedder}, the present model is {present}"
+        detail = f"{catalog.collection} is of {catalog.embedder}, the present model is {present}"
         return Check("catalog", "degraded", detail, "tagger catalog add DIR --data-dir NEW")
-    return Check("catalog", "ok", f"{catalog.serving} serves")
+    return Check("catalog", "ok", f"{catalog.collection} serves")

@@ -11,8 +11,8 @@ import structlog
 
 from core.errors import BusyError, TaggingError
 from core.settings import Settings
+from infra.adapters import Ports, clustered, open_ports
 from infra.app import Engine, open_engine
-from infra.assembly import Ports, open_ports
 
 T = TypeVar("T")
 OpenEngine = Callable[[Settings, Ports], AbstractAsyncContextManager[Engine]]
@@ -38,6 +38,7 @@ async def with_engine(
 
     That is another process's, if there is one; else this process becomes the engine, also when
     the other one ends before the job does. The job starts at once, while models are still loaded.
+    On a cluster the stages are processes of their own, and this one only does the job.
 
     Raises:
         StoppedError: ``stop`` was set before the job was done.
@@ -69,6 +70,9 @@ async def _be_engine(
     settings: Settings, ports: Ports, done: asyncio.Event, opening: OpenEngine
 ) -> None:
     """Runs an engine until ``done``; while another process does, waits for that one to end."""
+    if clustered(settings):
+        await done.wait()
+        return
     while not done.is_set():
         try:
             async with opening(settings, ports) as engine:

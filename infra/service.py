@@ -25,14 +25,15 @@ class Service:
 
     def __init__(self, engine: Engine, folders: Sequence[Path]) -> None:
         self.engine = engine
-        ports = engine.ports
+        ports, decoder = engine.ports, engine.parts.decoder
+        assert decoder is not None, "an engine with all stages has one"
         intake = Intake(ports.log, ports.blobs, ports.state)
         self.producers = {
             folder: FolderProducer(
                 folder,
                 intake=intake,
                 state=ports.state,
-                prober=engine.decoder,
+                prober=decoder,
                 data_folder=engine.settings.data_dir,
                 options=folder_options(engine.settings),
             )

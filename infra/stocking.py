@@ -13,8 +13,8 @@ from core.errors import TaggingError
 from core.events import MediaTagged
 from core.intake import Announced, Intake, Submission
 from core.originals import FileMark
+from infra.adapters import Ports
 from infra.answers import Answers, listening
-from infra.assembly import Ports
 from infra.tagged import result
 
 PRODUCER = "catalog"

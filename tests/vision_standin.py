@@ -35,6 +35,9 @@ class StandinDetector:
 
     version = "standin-detector-1"
 
+    def load(self) -> None:
+        return
+
     def unsupported(self, prompt: str) -> tuple[str, ...]:
         return tuple(p for p in _phrases(prompt) if p not in _CATEGORIES)
 
@@ -46,6 +49,9 @@ class StandinSegmenter:
     """The mask is the patch itself."""
 
     version = "standin-segmenter-1"
+
+    def load(self) -> None:
+        return
 
     def segment(
         self, images: Sequence[Image], detections: Sequence[Sequence[Detection]]
@@ -67,6 +73,9 @@ class StandinEmbedder:
     dim = len(PAINTS)
     match_threshold = 0.85
     duplicate_thresholds = (0.999, 0.999, 0.999)
+
+    def load(self) -> None:
+        return
 
     def embed(self, crops: Sequence[Crop]) -> Vectors:
         vectors = np.empty((len(crops), self.dim), np.float32)

@@ -2,6 +2,8 @@
 
 A profile is three models behind three small protocols. Stages own batching, I/O and retries;
 a model only computes, on the thread it is called from, and may keep no state between calls.
+Making one is cheap and says what it is (version, thresholds) on any host; ``load`` makes it ready,
+and refuses with SettingsError a host that lacks its device or weights.
 
 Images are ``(h, w, 3) uint8`` RGB arrays, upright. Boxes are ``(x0, y0, x1, y1)`` in pixels of
 the image, ``x1`` and ``y1`` exclusive. Masks are ``(h, w) bool`` of the whole image.
@@ -73,6 +75,10 @@ class Detector(Protocol):
         """Model ids, weights hash and thresholds: whatever changes the outcome changes this."""
         ...
 
+    def load(self) -> None:
+        """Makes it ready; a second time does nothing. Raises SettingsError."""
+        ...
+
     def unsupported(self, prompt: str) -> tuple[str, ...]:
         """The phrases of ``prompt`` that this profile cannot look for; a note, not an error."""
         ...
@@ -87,6 +93,8 @@ class Segmenter(Protocol):
 
     @property
     def version(self) -> str: ...
+
+    def load(self) -> None: ...
 
     def segment(
         self, images: Sequence[Image], detections: Sequence[Sequence[Detection]]
@@ -104,6 +112,8 @@ class Embedder(Protocol):
 
     @property
     def version(self) -> str: ...
+
+    def load(self) -> None: ...
 
     @property
     def dim(self) -> int: ...

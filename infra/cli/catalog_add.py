@@ -15,7 +15,7 @@ from rich.markup import escape
 from catalog.folder import INFO, ProductFolders, read_product_folders
 from core.errors import SettingsError, TaggingError
 from core.settings import Settings
-from infra.assembly import Ports, open_ports
+from infra.adapters import Ports, open_ports
 from infra.cli import screen
 from infra.cli.meter import Meter
 from infra.cli.options import AsJson, DataDir, load_settings

@@ -19,8 +19,8 @@ from core.errors import TaggingError
 from core.events import MediaTagged
 from core.intake import Intake, Submission
 from core.settings import Settings
+from infra.adapters import Ports
 from infra.answers import listening
-from infra.assembly import Ports
 from infra.cli import screen, tables
 from infra.cli.meter import Meter
 from infra.cli.options import DataDir, load_settings, single

@@ -14,8 +14,8 @@ from rich.markup import escape
 
 from core.deadletters import Letter, letters, redrive
 from core.settings import Settings
+from infra.adapters import open_ports
 from infra.app import engine_process
-from infra.assembly import open_ports
 from infra.cli import screen, tables
 from infra.cli.options import AsJson, DataDir, existing_data, group, load_settings
 from infra.cli.stopping import run_until_stopped

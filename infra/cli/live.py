@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from infra.assembly import Choice
+from infra.adapters import Choice
 from infra.cli import screen
 from infra.status import Observer, Status
 

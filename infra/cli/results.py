@@ -14,7 +14,7 @@ import typer
 
 from core.events import MediaTagged, Purpose
 from infra import tagged
-from infra.assembly import Ports, open_ports
+from infra.adapters import Ports, open_ports
 from infra.cli import screen, tables
 from infra.cli.options import AsJson, DataDir, existing_data, load_settings, single
 from infra.cli.stopping import run_until_stopped, until

@@ -11,8 +11,8 @@ import typer
 
 from core.errors import BusyError
 from core.settings import Settings
+from infra.adapters import Choice, choices
 from infra.app import open_engine
-from infra.assembly import Choice, choices
 from infra.cli.live import StatusView, duration, line
 from infra.cli.options import DataDir, load_settings, only_given, single
 from infra.cli.stopping import run_until_stopped

@@ -15,9 +15,9 @@ from core.errors import SettingsError, TaggingError
 from core.events import MediaTagged
 from core.intake import Announced, Intake, Submission
 from core.settings import Settings
+from infra.adapters import Ports, open_ports
 from infra.answers import listening
 from infra.app import engine_process
-from infra.assembly import Ports, open_ports
 from infra.cli import screen, tables
 from infra.cli.options import AsJson, DataDir, load_settings, single
 from infra.cli.stopping import run_until_stopped

@@ -27,8 +27,9 @@ from core.media.probe import kind_of
 from core.settings import Settings
 from core.telemetry import configure_logging
 from core.vision.port import Crop, Image
+from infra.adapters import open_decoder, open_ports, open_vectors
 from infra.app import Engine
-from infra.assembly import Vision, build_stages, load_vision, open_decoder, open_ports, open_vectors
+from infra.assembly import Parts, Vision, build_stages, choose_vision
 
 
 def bare_loop(photos: Sequence[Path], vision: Vision, folder: Path) -> int:
@@ -64,8 +65,8 @@ async def engine(photos: Sequence[Path], vision: Vision, folder: Path) -> float:
         open_decoder(settings) as decoder,
     ):
         await decoder.warm_up()
-        stages = build_stages(settings, ports, vectors, decoder, vision)
-        runs = Engine(settings, ports, vectors, decoder, stages)
+        parts = Parts(settings, ports, vision, vectors, decoder)
+        runs = Engine(parts, build_stages(parts))
         started = time.perf_counter()
         task = asyncio.create_task(runs.run())
         intake = Intake(ports.log, ports.blobs, ports.state)
@@ -87,7 +88,7 @@ def main() -> None:
     pictures = (p for p in sorted(options.folder.rglob("*")) if kind_of(p.name) == "picture")
     photos = [p.absolute() for p in pictures][: options.photos]
     configure_logging("error")
-    vision = load_vision(Settings())
+    vision = choose_vision(Settings())
     with tempfile.TemporaryDirectory() as folder:
         bare_loop(photos[:5], vision, Path(folder))  # loads code and buffers
     bare_s, engine_s = [], []

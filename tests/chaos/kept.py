@@ -22,7 +22,7 @@ from core.events import Data, MediaTagged, MediaUploaded
 from core.parts import PartStore
 from core.settings import Settings
 from core.vectors.port import VectorStore
-from infra.assembly import Ports, open_ports, open_vectors
+from infra.adapters import Ports, open_ports, open_vectors
 
 _STAGES = (FramesStage, SegmentStage, EmbedStage, MatchStage, IndexStage, ResultsStage)
 _UNLIKE = frozenset({"revision", "cached"})

@@ -15,8 +15,10 @@ from core.log.port import EventLog
 from core.parts import PartStore
 from core.settings import RuntimeSettings, Settings
 from core.vectors.port import VectorStore
+from infra.adapters import Ports, open_decoder, open_ports, open_vectors
 from infra.app import Engine
-from infra.assembly import Ports, build_stages, open_decoder, open_ports, open_vectors, topic_specs
+from infra.assembly import Parts, build_stages
+from infra.topics import embedded_topics
 from tests.vision_standin import png, standin_vision
 
 PAINTS = ("red", "green", "blue", "black", "purple", "orange")
@@ -34,8 +36,8 @@ class Rig:
     async def engine(self, ports: Ports | None = None) -> Engine:
         decoder = await self.stack.enter_async_context(open_decoder(self.settings))
         ports = ports or self.ports
-        stages = build_stages(self.settings, ports, self.vectors, decoder, standin_vision())
-        return Engine(self.settings, ports, self.vectors, decoder, stages)
+        parts = Parts(self.settings, ports, standin_vision(), self.vectors, decoder)
+        return Engine(parts, build_stages(parts))
 
     async def announce(self, *submissions: Submission) -> list[Announced]:
         intake = Intake(self.ports.log, self.ports.blobs, self.ports.state)
@@ -62,7 +64,7 @@ async def rig(folder: Path, log: EventLog | None = None) -> AsyncIterator[Rig]:
     async with AsyncExitStack() as stack:
         ports = await stack.enter_async_context(open_ports(settings))
         if log is not None:
-            await log.create_topics(topic_specs(3))
+            await log.create_topics(embedded_topics(3))
             ports = Ports(log, ports.state, ports.blobs)
         vectors = await stack.enter_async_context(open_vectors(settings))
         yield Rig(settings, ports, vectors, stack)

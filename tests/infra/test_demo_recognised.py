@@ -11,7 +11,7 @@ import pytest
 from PIL import Image as Pictures
 
 from core.events import Frame, Match, MediaTagged, TaggedItem
-from core.vision.lite.profile import load_lite
+from core.vision.lite.profile import lite_profile
 from core.vision.port import Crop, Image, Instance, Vectors
 from infra.demo.catalog import write_catalog
 from infra.demo.media import write_media
@@ -23,7 +23,7 @@ class _Eyes:
     """Finds items and turns them into vectors, one picture at a time."""
 
     def __init__(self) -> None:
-        self.detector, self.segmenter, self.embedder = load_lite(2)
+        self.detector, self.segmenter, self.embedder = lite_profile(2)
 
     def look(self, image: Image) -> list[tuple[Instance, Vectors]]:
         found = self.segmenter.segment([image], self.detector.detect([image], [""]))[0]

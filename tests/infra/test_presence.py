@@ -8,9 +8,9 @@ import pytest
 from core.errors import TaggingError
 from core.events import MediaTagged
 from core.intake import Intake
+from infra.adapters import Ports
 from infra.answers import Answers, listening
 from infra.app import engine_process
-from infra.assembly import Ports
 from infra.presence import StoppedError, with_engine
 from tests.infra.standin_engine import open_standin, quick
 from tests.vision_standin import png

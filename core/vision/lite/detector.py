@@ -52,6 +52,12 @@ class LiteDetector:
             parts.append(self._people.version)
         return "+".join(parts)
 
+    def load(self) -> None:
+        """Makes network and people finder ready."""
+        self._network.load()
+        if self._people is not None:
+            self._people.load()
+
     def unsupported(self, prompt: str) -> tuple[str, ...]:
         """Phrases that name none of the six categories."""
         return vocabulary.unsupported(prompt)

@@ -20,6 +20,10 @@ class LiteEmbedder:
         """The weights."""
         return self._network.version
 
+    def load(self) -> None:
+        """Makes the network ready."""
+        self._network.load()
+
     @property
     def dim(self) -> int:
         """Length of a vector."""

@@ -7,6 +7,7 @@ on its neighbours is the same after a retry.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -42,14 +43,19 @@ class LiteNetwork:
     """EfficientNet-Lite0 with a dense head, a classifier and an embedding."""
 
     def __init__(
-        self, threads: int, weights: bytes | None = None, card: Card | None = None
+        self,
+        threads: int,
+        weights: bytes | None = None,
+        card: Card | None = None,
+        device: str = "cpu",
     ) -> None:
-        """Load the shipped weights, or others with their card.
+        """Read the shipped weights, or others with their card; the first inference loads them.
 
         Args:
             threads: CPU threads one run may use, at least 1.
             weights: an ONNX file's bytes.
             card: the card of ``weights``.
+            device: ``cpu``, ``cuda`` or ``cuda:N``.
 
         Raises:
             ValueError: for less than one thread, or weights that are not the card's.
@@ -57,12 +63,22 @@ class LiteNetwork:
         if threads < 1:
             raise ValueError(f"threads must be at least 1, not {threads}")
         self.card = card or shipped_card()
-        data = weights if weights is not None else shipped_weights()
-        if digest(data) != self.card.sha256:
+        self._weights = weights if weights is not None else shipped_weights()
+        if digest(self._weights) != self.card.sha256:
             raise ValueError("these weights are not the ones the card describes")
-        self._session = open_session(data, threads)
+        self._threads = threads
+        self._device = device
+        self._loading = threading.Lock()
+        self._session: ort.InferenceSession | None = None
         self._only_asked = ort.RunOptions()
         self._only_asked.only_execute_path_to_fetches = True
+
+    def load(self) -> ort.InferenceSession:
+        """Makes it ready; a second time does nothing. Raises SettingsError without the device."""
+        with self._loading:
+            if self._session is None:
+                self._session = open_session(self._weights, self._threads, self._device)
+            return self._session
 
     @property
     def version(self) -> str:
@@ -91,5 +107,6 @@ class LiteNetwork:
         return vectors, chances
 
     def _run(self, outputs: tuple[str, ...], picture: Floats) -> list[Floats]:
-        found = self._session.run(list(outputs), {"x": picture[None]}, self._only_asked)
+        session = self._session or self.load()
+        found = session.run(list(outputs), {"x": picture[None]}, self._only_asked)
         return [np.asarray(value[0], np.float32) for value in found]

@@ -57,6 +57,8 @@ class BodyFinder(Protocol):
     @property
     def version(self) -> str: ...
 
+    def load(self) -> object: ...
+
     def find(self, image: Image) -> list[Body]: ...
 
     def guess(self, image: Image) -> Body | None: ...
@@ -72,6 +74,10 @@ class BlazePoseFinder:
     def version(self) -> str:
         """The pose weights and the revision of the rules in this package."""
         return f"people-1-{self._poses.version}"
+
+    def load(self) -> None:
+        """Loads the pose models."""
+        self._poses.load()
 
     def find(self, image: Image, heads: CropHeads) -> list[PersonGarment]:
         """The garments of all people in ``image``, ``(h, w, 3) uint8`` RGB; often none."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
@@ -19,6 +20,7 @@ from importlib.resources import files
 import cv2
 import numpy as np
 import numpy.typing as npt
+import onnxruntime as ort
 
 from core.vision.lite.session import open_session
 from core.vision.port import Image, Mask
@@ -148,18 +150,32 @@ class _Circle:
 class PoseModels:
     """Both networks, loaded once; safe to call from several threads."""
 
-    def __init__(self, threads: int = 0) -> None:
-        """Load the weights.
+    def __init__(self, threads: int = 0, device: str = "cpu") -> None:
+        """Read the weights; the first inference loads them.
 
         Args:
             threads: of each inference; 0 leaves it to onnxruntime.
+            device: ``cpu``, ``cuda`` or ``cuda:N``.
         """
         folder = files("core.vision.lite") / "weights"
         self._weights = [
             (folder / name).read_bytes() for name in ("pose_detection.onnx", "pose_landmark.onnx")
         ]
-        self._detector, self._landmarks = (open_session(w, threads) for w in self._weights)
+        self._threads = threads
+        self._device = device
+        self._loading = threading.Lock()
+        self._sessions: tuple[ort.InferenceSession, ort.InferenceSession] | None = None
         self._anchors = _anchors()
+
+    def load(self) -> tuple[ort.InferenceSession, ort.InferenceSession]:
+        """Detector and landmarks, ready; raises SettingsError without the device."""
+        with self._loading:
+            if self._sessions is None:
+                detector, landmarks = (
+                    open_session(w, self._threads, self._device) for w in self._weights
+                )
+                self._sessions = detector, landmarks
+            return self._sessions
 
     @cached_property
     def version(self) -> str:
@@ -207,7 +223,8 @@ class PoseModels:
         """Detections, the best first, without those that overlap a better one."""
         view, scale, left, top = _letterbox(image, _DETECTOR_SIDE)
         pixels = view[None].astype(np.float32) / 127.5 - 1
-        boxes, scores = self._detector.run(["boxes", "scores"], {"image": pixels})
+        detector, _ = self._sessions or self.load()
+        boxes, scores = detector.run(["boxes", "scores"], {"image": pixels})
         probability = _sigmoid(scores[0, :, 0])
         candidates = np.flatnonzero(probability >= _MIN_DETECTION)
         kept: list[_Circle] = []
@@ -242,7 +259,8 @@ class PoseModels:
         size = (_LANDMARK_SIDE, _LANDMARK_SIDE)
         inverse = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
         view = cv2.warpAffine(image, square, size, flags=inverse)
-        landmarks, presence, mask = self._landmarks.run(
+        _, network = self._sessions or self.load()
+        landmarks, presence, mask = network.run(
             ["landmarks", "presence", "mask"], {"image": view[None].astype(np.float32) / 255}
         )
         rows = landmarks.reshape(39, 5)[:35]

@@ -10,12 +10,18 @@ from core.vision.lite.pose import PoseModels
 from core.vision.lite.segmenter import LiteSegmenter
 
 
-def load_lite(threads: int) -> tuple[LiteDetector, LiteSegmenter, LiteEmbedder]:
+def lite_profile(
+    threads: int, device: str = "cpu"
+) -> tuple[LiteDetector, LiteSegmenter, LiteEmbedder]:
     """Detector, segmenter and embedder over one shared network, with eyes for people.
 
     Args:
         threads: CPU threads one run may use, at least 1.
+        device: ``cpu``, ``cuda`` or ``cuda:N``.
+
+    Raises:
+        OSError, ValueError: the weights are missing or damaged.
     """
-    network = LiteNetwork(threads)
-    people = BlazePoseFinder(PoseModels(threads))
+    network = LiteNetwork(threads, device=device)
+    people = BlazePoseFinder(PoseModels(threads, device))
     return LiteDetector(network, people), LiteSegmenter(network), LiteEmbedder(network)

@@ -78,6 +78,10 @@ class PeopleFinder(Protocol):
         """Hashes and thresholds: whatever changes the outcome changes this."""
         ...
 
+    def load(self) -> object:
+        """Makes it ready for its first image; raises SettingsError."""
+        ...
+
     def find(self, image: Image, heads: CropHeads) -> list[PersonGarment]:
         """The garments of all people in one ``(h, w, 3) uint8`` RGB image; often none."""
         ...

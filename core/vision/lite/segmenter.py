@@ -42,6 +42,10 @@ class LiteSegmenter:
         """Weights and method of cutting."""
         return f"{self._network.version}+{_METHOD}"
 
+    def load(self) -> None:
+        """Makes the network ready."""
+        self._network.load()
+
     def segment(
         self, images: Sequence[Image], detections: Sequence[Sequence[Detection]]
     ) -> list[list[Instance]]:
