@@ -14,6 +14,7 @@ from core.events import Kind
 from core.intake import Announced, Intake, Submission
 from core.media.probe import kind_of
 from core.originals import ChangedWhileReadError, FileMark, UnreadableFileError
+from producers.batches import Batches
 from producers.hold import Hold
 from producers.ledger import Ledger
 from producers.options import FolderOptions
@@ -67,74 +68,48 @@ class Admission:
         self._settling = settling
         self._options = options
         self._clock = clock
-        self._on_progress = on_progress
         self._log = structlog.get_logger().bind(producer=producer, place=place)
-        self._ripe: dict[str, FileMark] = {}
-        self._batches: set[asyncio.Task[None]] = set()
         self.hold = Hold(options.retry, producer=producer, place=place)
+        self._batches: Batches[_Ripe] = Batches(
+            self._take_in,
+            size_of=lambda ripe: ripe.mark.size,
+            options=options,
+            hold=self.hold,
+            clock=clock,
+            on_progress=on_progress,
+        )
         self.announced = 0
 
     @property
     def busy(self) -> bool:
-        return bool(self._ripe or self._batches)
+        return self._batches.busy
 
     def add(self, path: str, mark: FileMark) -> None:
         """This file is to be taken in, if it still has this mark when its turn comes."""
-        self._ripe[path] = mark
+        self._batches.add(path, _Ripe(path, mark))
 
     def work(self) -> None:
         """Starts what may be started now; raises what a batch met and no waiting mends."""
-        for batch in [batch for batch in self._batches if batch.done()]:
-            self._batches.discard(batch)
-            batch.result()
-        if self._clock() < (self.hold.waits_until() or 0.0):
-            return
-        # While the stores are away, one batch tries for all.
-        parallel = 1 if self.hold.reason else self._options.parallel
-        while self._ripe and len(self._batches) < parallel:
-            task = asyncio.create_task(self._take_in(self._next_batch()))
-            task.add_done_callback(lambda _: self._on_progress())
-            self._batches.add(task)
+        self._batches.work()
 
     async def finish(self) -> None:
-        """Waits for the batches under way, then cuts them off: a restart takes them up again."""
-        if self._batches:
-            _, late = await asyncio.wait(self._batches, timeout=self._options.grace_s)
-            for batch in late:
-                batch.cancel()
-            await asyncio.gather(*self._batches, return_exceptions=True)
+        """Ends the batches under way; what is cut off is taken up by a restart."""
+        await self._batches.finish()
 
-    def _next_batch(self) -> list[_Ripe]:
-        batch: list[_Ripe] = []
-        size = 0
-        for path, mark in self._ripe.items():
-            size += mark.size
-            # A long video keeps no pictures waiting: it goes alone.
-            if batch and size > self._options.batch_bytes:
-                break
-            batch.append(_Ripe(path, mark))
-            if len(batch) == self._options.batch_files:
-                break
-        for ripe in batch:
-            del self._ripe[ripe.path]
-        return batch
-
-    async def _take_in(self, batch: list[_Ripe]) -> None:
-        wanted = batch
+    async def _take_in(self, batch: dict[str, _Ripe]) -> None:
+        wanted = list(batch.values())
         try:
-            refusals = await asyncio.gather(*map(self._probe, batch))
+            refusals = await asyncio.gather(*map(self._probe, wanted))
             wanted = [
                 ripe
-                for ripe, refusal in zip(batch, refusals, strict=True)
+                for ripe, refusal in zip(batch.values(), refusals, strict=True)
                 if refusal is None or self._patience_over(ripe, refusal)
             ]
             outcomes = await self._intake.announce_many([self._submission(r) for r in wanted])
         except OutageError as error:
-            # One that was replaced meanwhile stands there already, with its newer mark.
-            self._ripe = dict(wanted) | self._ripe
-            self.hold.failed(error, self._clock())
+            self._batches.give_back({ripe.path: ripe for ripe in wanted}, error)
             return
-        if wanted or not self._ripe:
+        if wanted or not self._batches.waiting:
             self.hold.succeeded()
         await self._conclude(wanted, outcomes)
 

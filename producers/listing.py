@@ -11,10 +11,7 @@ from pathlib import Path, PurePath
 
 from core.media.probe import kind_of
 from core.originals import FileMark
-
-_UNFINISHED = frozenset({".part", ".tmp", ".crdownload", ".filepart"})
-_THUMBNAILS = "@eaDir"
-"""Where Synology keeps its previews, beside the pictures and with their extensions."""
+from producers.names import extension, hidden, unfinished
 
 
 @dataclass(slots=True)
@@ -48,7 +45,7 @@ def list_folder(root: str, under: str | None = None) -> Listing:
         try:
             with os.scandir(folder) as entries:
                 for entry in entries:
-                    if _hidden(entry.name):
+                    if hidden(entry.name):
                         continue
                     if entry.is_dir(follow_symlinks=False):
                         pending.append(entry.path)
@@ -68,7 +65,7 @@ def look(root: str, paths: Iterable[str]) -> Listing:
     """The same for single paths that were named by a hint; a folder is listed whole."""
     listing = Listing()
     for path in paths:
-        if any(_hidden(part) for part in PurePath(os.path.relpath(path, root)).parts):
+        if any(hidden(part) for part in PurePath(os.path.relpath(path, root)).parts):
             continue
         if Path(path).is_dir() and not Path(path).is_symlink():
             below = list_folder(root, path)
@@ -87,14 +84,13 @@ def marks_of(root: str, paths: Iterable[str]) -> Iterator[tuple[str, FileMark | 
 
 
 def _add(listing: Listing, root: str, path: str) -> None:
-    suffix = PurePath(path).suffix.lower()
-    if suffix in _UNFINISHED:
+    if unfinished(path):
         return
     mark = _mark(root, path)
     if mark is None:
         return
     if kind_of(PurePath(path).name) is None:
-        listing.ignored[suffix] += 1
+        listing.ignored[extension(path)] += 1
     else:
         listing.files[path] = mark
 
@@ -109,7 +105,3 @@ def _mark(root: str, path: str) -> FileMark | None:
     except OSError:
         return None
     return FileMark.of(status) if stat.S_ISREG(status.st_mode) else None
-
-
-def _hidden(name: str) -> bool:
-    return name.startswith(".") or name == _THUMBNAILS

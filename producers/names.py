@@ -1,0 +1,24 @@
+"""What in a watched place is nobody's picture yet, or never, by its name alone."""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+
+_UNFINISHED = frozenset({".part", ".tmp", ".crdownload", ".filepart"})
+_THUMBNAILS = "@eaDir"
+"""Where Synology keeps its previews, beside the pictures and with their extensions."""
+
+
+def hidden(name: str) -> bool:
+    """Of a file, or of a folder with all that is below it."""
+    return name.startswith(".") or name == _THUMBNAILS
+
+
+def unfinished(name: str) -> bool:
+    """Whether its writer renames it when it is whole."""
+    return extension(name) in _UNFINISHED
+
+
+def extension(name: str) -> str:
+    """Lower case, with its dot, or empty."""
+    return PurePosixPath(name).suffix.lower()
