@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Generic, TypeVar
 
+from core import telemetry
+
 L = TypeVar("L")
 R = TypeVar("R")
 
@@ -27,6 +29,7 @@ class Batcher(Generic[L, R]):
         self._infer = infer
         self._size = size
         self._wait_s = wait_s
+        self._fill = telemetry.BATCH_FILL.labels(name)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"device-{name}")
         self._queue: asyncio.Queue[tuple[L, asyncio.Future[R]]] = asyncio.Queue()
         self._worker: asyncio.Task[None] | None = None
@@ -58,6 +61,7 @@ class Batcher(Generic[L, R]):
             if not batch:
                 continue
             inputs = [loaded for loaded, _ in batch]
+            self._fill.observe(len(inputs) / self._size)
             outcomes = await loop.run_in_executor(self._thread, self._halving, inputs)
             for (_, future), outcome in zip(batch, outcomes, strict=True):
                 if future.done():

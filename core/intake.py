@@ -15,7 +15,7 @@ from pathlib import Path
 
 import structlog
 
-from core import ids
+from core import ids, telemetry
 from core.announcements import LedgerEntry, ledger_key, ledger_prefix, parse_entry
 from core.blobs.port import BlobStore
 from core.envelope import dump
@@ -211,6 +211,7 @@ class Intake:
         await self._publish(list(pending.values()))
         await self._write({key: _announced(entry) for key, entry in pending.items()})
         for entry in pending.values():
+            telemetry.ANNOUNCED.labels(entry.upload.producer).inc()
             _log.info(
                 "media_announced",
                 media_id=entry.upload.media_id,

@@ -105,6 +105,11 @@ class StageRunner:
     def in_flight(self) -> int:
         return self._in_flight
 
+    @property
+    def joined(self) -> bool:
+        """Whether it is a member of its group; before, models are loaded and stores are found."""
+        return self._subscription is not None
+
     def stop(self) -> None:
         """Asks for an ordered end; :meth:`run` returns when it is reached."""
         self._stopping.set()

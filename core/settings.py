@@ -146,7 +146,7 @@ class KafkaSettings(_Service):
     """Our own certificate, a PEM file, where brokers ask for one."""
     ssl_keyfile: str = ""
     """Its key, a PEM file."""
-    session_timeout_s: float = Field(30.0, gt=0)
+    session_timeout_s: float = Field(10.0, gt=0)
     """A process that was not heard of for this many seconds loses its partitions."""
     max_poll_interval_s: float = Field(300.0, gt=0)
     """So does one that did not poll; work in progress keeps polling, however long it takes."""
@@ -231,3 +231,9 @@ class Settings(BaseSettings):
     kafka: KafkaSettings = Field(default_factory=KafkaSettings)
     s3: S3Settings = Field(default_factory=S3Settings)
     qdrant: QdrantSettings = Field(default_factory=QdrantSettings)
+
+    @property
+    def clustered(self) -> bool:
+        """Whether the event log is a server's, so that stages run wherever somebody started them;
+        else they run in the one process that is the data folder's engine."""
+        return bool(self.kafka.bootstrap_servers)

@@ -22,6 +22,18 @@ SECONDS = Histogram(
 )
 IN_FLIGHT = Gauge("tagger_in_flight", "Events read and not yet done.", ["stage"])
 PAUSED = Gauge("tagger_paused", "1 while a dependency is away.", ["stage"])
+LAG = Gauge(
+    "tagger_lag_events",
+    "Events that a stage's group has not committed; every process of the stage says the same.",
+    ["stage"],
+)
+BATCH_FILL = Histogram(
+    "tagger_batch_fill",
+    "Share of a device batch that was filled.",
+    ["stage"],
+    buckets=(0.125, 0.25, 0.375, 0.5, 0.625, 0.75, 0.875, 1.0),
+)
+ANNOUNCED = Counter("tagger_announced_total", "Media announced.", ["producer"])
 
 
 class _Stderr:

@@ -85,12 +85,6 @@ def choices(settings: Settings) -> list[Choice]:
     return chosen
 
 
-def clustered(settings: Settings) -> bool:
-    """Whether the log is a server's, so that stages run wherever somebody started them; else they
-    run in the one process that is the data folder's engine."""
-    return bool(settings.kafka.bootstrap_servers)
-
-
 @asynccontextmanager
 async def open_ports(settings: Settings, role: str = "tagger") -> AsyncIterator[Ports]:
     """Opens log, state and blobs. The embedded log gets its topics; on a cluster they are made by
@@ -146,6 +140,7 @@ async def _open_stores(
 ) -> tuple[StateStore, BlobStore]:
     if settings.s3.endpoint:
         from core.blobs.s3 import S3BlobStore
+
         from core.state.s3 import S3StateStore
 
         connection = open_s3(settings)

@@ -16,7 +16,7 @@ from core.retry import RetryPolicy
 from core.runner import RunnerOptions, StageRunner
 from core.settings import Settings
 from core.stage import Stage
-from infra.adapters import Ports, clustered, open_decoder, open_ports, open_vectors
+from infra.adapters import Ports, open_decoder, open_ports, open_vectors
 from infra.assembly import DECODES, READS, SEARCHES, Parts, Vision, build_stages, choose_vision
 
 _log = structlog.get_logger()
@@ -69,8 +69,10 @@ class Engine:
         return await PartStore(self.ports.state).unannounced() == 0
 
     def trouble(self) -> str | None:
-        """Why the engine waits, if a dependency is away."""
+        """Why a stage does not work, if one does not: it is starting, or a dependency is away."""
         for runner in self.runners:
+            if not runner.joined:
+                return f"{runner.stage.name} has not joined its group yet"
             if runner.gate.closed:
                 return f"{runner.stage.name} waits: {runner.gate.reason}"
         return None
@@ -107,13 +109,14 @@ async def open_engine(
         BusyError: another process is the engine; the message names it.
     """
     async with AsyncExitStack() as stack:
-        if not clustered(settings):
+        if not settings.clustered:
             lock = _lock(settings)
             lock.acquire(f"the engine of {settings.data_dir}")
             stack.callback(lock.release)
         if ports is None:
             ports = await stack.enter_async_context(open_ports(settings, "tagger-run"))
-        yield await _open(settings, ports, tuple(READS), choose, stack)
+        vision = await asyncio.to_thread(choose, settings)
+        yield await _open(settings, ports, tuple(READS), vision, stack)
 
 
 @asynccontextmanager
@@ -128,20 +131,33 @@ async def open_stages(
         SettingsError: there is no stage of a name.
         BusyError: without a cluster, another process has a stage's group or the vectors.
     """
+    # A host that cannot run the models says so before it joins anything.
+    vision = await asyncio.to_thread(_loaded, settings, names, choose)
     async with AsyncExitStack() as stack:
         role = f"tagger-{'-'.join(names)}"
         ports = await stack.enter_async_context(open_ports(settings, role))
-        yield await _open(settings, ports, names, choose, stack)
+        yield await _open(settings, ports, names, vision, stack)
+
+
+def _loaded(
+    settings: Settings, names: Sequence[str], choose: Callable[[Settings], Vision]
+) -> Vision:
+    vision = choose(settings)
+    if "segment" in names:
+        vision.detector.load()
+        vision.segmenter.load()
+    if "embed" in names:
+        vision.embedder.load()
+    return vision
 
 
 async def _open(
     settings: Settings,
     ports: Ports,
     names: Sequence[str],
-    choose: Callable[[Settings], Vision],
+    vision: Vision,
     stack: AsyncExitStack,
 ) -> Engine:
-    vision = await asyncio.to_thread(choose, settings)
     vectors = decoder = None
     if not SEARCHES.isdisjoint(names):
         vectors = await stack.enter_async_context(open_vectors(settings))

@@ -14,7 +14,7 @@ from core.errors import FormatError, SettingsError, TaggingError
 from core.events import TOPICS
 from core.log.port import EventLog
 from core.settings import Settings
-from infra.adapters import Ports, clustered, open_log, open_ports, open_s3, serving_catalog
+from infra.adapters import Ports, open_log, open_ports, open_s3, serving_catalog
 from infra.app import engine_process
 from infra.assembly import READS, vision_facts
 
@@ -49,7 +49,7 @@ async def examine(settings: Settings) -> list[Check]:
     """All checks; what cannot be looked into for want of another is left out."""
     vision, embedder = _vision(settings)
     checks = [_data_folder(settings), vision]
-    alone = not clustered(settings)
+    alone = not settings.clustered
     if alone and not await asyncio.to_thread((settings.data_dir / "engine.db").exists):
         return checks
     engine = engine_process(settings) if alone else None
@@ -77,7 +77,7 @@ async def _log(settings: Settings, running: bool) -> list[Check]:
     except FormatError as error:
         return [Check("event log", "down", str(error), "upgrade tagging-engine")]
     except TaggingError as error:
-        advice = "see to the brokers" if clustered(settings) else "see to the disk it is on"
+        advice = "see to the brokers" if settings.clustered else "see to the disk it is on"
         return [Check("event log", "down", str(error), advice)]
 
 
@@ -136,7 +136,7 @@ async def _stage(settings: Settings, log: EventLog, name: str, running: bool) ->
     detail = f"events waiting: {waiting}, the oldest for {age:.0f} s"
     if age < settings.runtime.partial_after_s:
         return Check(f"stage {name}", "ok", detail)
-    if clustered(settings):
+    if settings.clustered:
         advice = f"tagger consume {name}, or look at the logs of those that run"
     else:
         advice = "look at what `tagger run` says" if running else "tagger run"

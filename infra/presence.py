@@ -11,7 +11,7 @@ import structlog
 
 from core.errors import BusyError, TaggingError
 from core.settings import Settings
-from infra.adapters import Ports, clustered, open_ports
+from infra.adapters import Ports, open_ports
 from infra.app import Engine, open_engine
 
 T = TypeVar("T")
@@ -70,7 +70,7 @@ async def _be_engine(
     settings: Settings, ports: Ports, done: asyncio.Event, opening: OpenEngine
 ) -> None:
     """Runs an engine until ``done``; while another process does, waits for that one to end."""
-    if clustered(settings):
+    if settings.clustered:
         await done.wait()
         return
     while not done.is_set():

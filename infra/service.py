@@ -7,11 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from core.intake import Intake
-from core.settings import Settings
 from infra.app import Engine
+from infra.producing import folder_options, intake
 from producers.folder import FolderProducer
-from producers.options import FolderOptions
 
 _LOOK_AGAIN_S = 0.1
 
@@ -25,13 +23,13 @@ class Service:
 
     def __init__(self, engine: Engine, folders: Sequence[Path]) -> None:
         self.engine = engine
+        announcing = intake(engine.ports)
         ports, decoder = engine.ports, engine.parts.decoder
         assert decoder is not None, "an engine with all stages has one"
-        intake = Intake(ports.log, ports.blobs, ports.state)
         self.producers = {
             folder: FolderProducer(
                 folder,
-                intake=intake,
+                intake=announcing,
                 state=ports.state,
                 prober=decoder,
                 data_folder=engine.settings.data_dir,
@@ -68,14 +66,3 @@ class Service:
         while not await self.engine.idle():  # noqa: ASYNC110  # the log may be idle for hours
             await asyncio.sleep(_LOOK_AGAIN_S)
         return True
-
-
-def folder_options(settings: Settings) -> FolderOptions:
-    """How folders are watched."""
-    watch = settings.watch
-    return FolderOptions(
-        settle_s=watch.settle_s,
-        undecodable_after_s=watch.undecodable_after_s,
-        rescan_s=watch.rescan_s,
-        poll_s=watch.poll_s,
-    )

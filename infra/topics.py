@@ -53,6 +53,22 @@ def cluster_topics(document: str | None = None) -> list[TopicSpec]:
     return specs
 
 
+def drift(wanted: TopicSpec, found: TopicSpec) -> list[str]:
+    """In words, where a topic is kept otherwise than wanted."""
+    told = []
+    if found.partitions != wanted.partitions:
+        told.append(f"{found.partitions} partitions instead of {wanted.partitions}")
+    if found.retention_s != wanted.retention_s:
+        told.append(f"keeps {_kept(found)} instead of {_kept(wanted)}")
+    if found.compacted != wanted.compacted:
+        told.append("is compacted" if found.compacted else "is not compacted")
+    return told
+
+
+def _kept(spec: TopicSpec) -> str:
+    return "everything" if spec.retention_s is None else f"{spec.retention_s / _DAY_S:g} days"
+
+
 def _spec(name: str, table: dict[str, object]) -> TopicSpec:
     kept = _Kept.model_validate(table)
     days = None if kept.retention_days == "unlimited" else kept.retention_days

@@ -14,13 +14,16 @@ from infra.cli.lazy import LazyCommand
 _COMMANDS = {
     "demo": "See it work: a small wardrobe drawn by code is tagged and checked.",
     "run": "Run the engine, and tag what arrives in folders.",
+    "consume": "Run single stages, on a cluster.",
+    "produce": "Announce what arrives in a folder or a bucket, on a cluster.",
     "submit": "Tag single files.",
     "results": "Show what was found, and export it.",
     "catalog": "Fill the catalog that items are matched against.",
     "health": "Say how everything stands, and what to do about it.",
     "dlq": "List, show and redrive what was given up.",
-    "topics": "Look into the event log.",
+    "topics": "Make the event log's topics, and look into them.",
     "settings": "Print the table of settings.",
+    "asyncapi": "Print what other systems need to subscribe to the events.",
 }
 
 

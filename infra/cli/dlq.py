@@ -110,7 +110,7 @@ def redrive_(
         return
     for name, number in sorted(count.items()):
         screen.out().print(f"{number} redriven to {name}")
-    if engine_process(settings) is None:
+    if not settings.clustered and engine_process(settings) is None:
         screen.remark("no engine is running: `tagger run` handles them")
 
 

@@ -22,6 +22,16 @@ DataDir = Annotated[
         show_default=False,
     ),
 ]
+Port = Annotated[
+    int | None,
+    typer.Option(
+        "--port",
+        help="Port of /healthz, /readyz and /metrics, else $TAGGER_HTTP_PORT, else none.",
+        min=0,
+        max=65535,
+        show_default=False,
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 
@@ -68,7 +78,7 @@ def existing_data(settings: Settings) -> None:
     Raises:
         SettingsError: there is no data folder yet.
     """
-    if not (settings.data_dir / "engine.db").exists():
+    if not settings.clustered and not (settings.data_dir / "engine.db").exists():
         raise SettingsError(
             f"there is no data folder {settings.data_dir} yet: name another one with --data-dir,"
             " or tag something first with `tagger submit FILE --wait` or `tagger run --watch DIR`"

@@ -46,8 +46,8 @@ def submit(
 ) -> None:
     """Tag single files.
 
-    Beside a running engine (`tagger run`) that engine does the work. Without one, --wait makes
-    this command the engine until its files are done.
+    Beside a running engine (`tagger run`) that engine does the work, on a cluster its stages do.
+    Else --wait makes this command the engine until its files are done.
     """
     for folder in filter(Path.is_dir, files):
         raise SettingsError(
@@ -109,9 +109,14 @@ async def _announce(settings: Settings, submissions: Sequence[Submission], show:
         else:
             show.announced(submission.path, outcome)
     if any(isinstance(outcome, Announced) for outcome in outcomes):
-        engine = engine_process(settings)
-        who = f"the engine (process {engine})" if engine else "`tagger run`"
-        show.hint(f"{who} tags what was submitted; `tagger results MEDIA_ID` shows it")
+        show.hint(f"{_who(settings)} what was submitted; `tagger results MEDIA_ID` shows it")
+
+
+def _who(settings: Settings) -> str:
+    if settings.clustered:
+        return "the stages (`tagger consume`) tag"
+    engine = engine_process(settings)
+    return f"the engine (process {engine}) tags" if engine else "`tagger run` tags"
 
 
 async def _tag(

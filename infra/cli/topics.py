@@ -1,11 +1,13 @@
-"""``tagger topics``: a look into the event log."""
+"""``tagger topics``: the event log's topics."""
 
 from __future__ import annotations
 
 from infra.cli.options import group
+from infra.cli.topics_create import create
 from infra.cli.topics_list import list_
 from infra.cli.topics_tail import tail
 
-app = group("Look into the event log.")
+app = group("Make the event log's topics, and look into them.")
+app.command()(create)
 app.command("list")(list_)
 app.command()(tail)

@@ -1,0 +1,78 @@
+"""What a process says of itself over HTTP: alive, ready, and its metrics."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+
+import uvicorn
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from core.errors import SettingsError
+
+
+@asynccontextmanager
+async def endpoint(host: str, port: int, trouble: Callable[[], str | None]) -> AsyncIterator[None]:
+    """Answers while the context is open; port 0 opens none.
+
+    ``/healthz`` is 200 for as long as the event loop turns, ``/readyz`` is 503 with the reason
+    while there is ``trouble``, ``/metrics`` is Prometheus' text format.
+
+    Raises:
+        SettingsError: the port is taken, or not ours to open.
+    """
+    if port == 0:
+        yield
+        return
+    try:
+        listener = socket.create_server((host, port))
+    except OSError as error:
+        raise SettingsError(
+            f"{host}:{port} cannot be opened ({error.strerror}): choose another --port"
+            " (TAGGER_HTTP_PORT, TAGGER_HTTP_HOST)"
+        ) from error
+    config = uvicorn.Config(_app(trouble), log_config=None, access_log=False, lifespan="off")
+    server = _Server(config)
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        with contextlib.suppress(asyncio.CancelledError):
+            await serving
+        listener.close()
+
+
+class _Server(uvicorn.Server):
+    """One that leaves signals to the command line."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def _app(trouble: Callable[[], str | None]) -> Starlette:
+    async def healthz(_: Request) -> Response:
+        return PlainTextResponse("ok\n")
+
+    async def readyz(_: Request) -> Response:
+        reason = trouble()
+        return PlainTextResponse(f"{reason or 'ready'}\n", 503 if reason else 200)
+
+    async def metrics(_: Request) -> Response:
+        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+    return Starlette(
+        routes=[
+            Route("/healthz", healthz),
+            Route("/readyz", readyz),
+            Route("/metrics", metrics),
+        ]
+    )
