@@ -103,10 +103,14 @@ class Match(_Model):
 
 
 class MatchedItem(EmbeddedItem):
+    """An item with the catalog products that it resembles, best first."""
+
     matches: list[Match] = []
 
 
 class IndexedItem(EmbeddedItem):
+    """An item of a catalog medium, with the id of its point in the vector store."""
+
     point_id: str
 
 
@@ -119,6 +123,8 @@ class Upload(_Model):
 
 
 class Vibe(_Model):
+    """A mood that the analysis knows, and how sure it is that the medium has it."""
+
     id: str
     name: str
     confidence: Annotated[float, Field(ge=0, le=1)]

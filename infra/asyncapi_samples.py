@@ -1,0 +1,124 @@
+"""Examples for the AsyncAPI document, put into records by the engine's own encoder."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+
+from core import ids
+from core.envelope import Event, dump, encode, encode_structured
+from core.events import (
+    Data,
+    Frame,
+    ItemsMatched,
+    Match,
+    MatchedItem,
+    MediaTagged,
+    MediaUploaded,
+    TaggedItem,
+    Upload,
+    encode_vector,
+)
+from core.log.port import Message
+
+_TIME = "2026-01-31T12:00:00.000Z"
+_PIPELINE = "4be1c5b6d0a7"
+_URI = "file:///drop/look.jpg"
+_HASH = ids.content_hash(b"the bytes of look.jpg")
+_MEDIA = ids.media_id(_HASH, "query", None, None)
+_ROOT = ids.root_id("folder", _URI, 1, _MEDIA)
+_FRAME = Frame(
+    frame_id=ids.frame_id(_MEDIA, 0),
+    blob_key=f"frames/{_PIPELINE}/{_MEDIA}/000000000.jpg",
+    time_ms=0,
+    timecode="00:00:00.000",
+    width=640,
+    height=480,
+)
+_ITEM = {
+    "item_id": ids.item_id(_FRAME.frame_id, "example", 0),
+    "label": "shirt",
+    "category": "topwear",
+    "score": 0.91,
+    "box": (10.0, 20.0, 110.0, 220.0),
+    "crop_key": f"crops/{_PIPELINE}/{_MEDIA}/000000000/000.png",
+}
+_SHIRT = Match(
+    product_id="42",
+    score=0.93,
+    point_id=ids.item_id(ids.frame_id(ids.media_id("", "catalog", "42", None), 0), "example", 0),
+    payload={"product_id": "42", "title": "Linen shirt", "price": "39.00"},
+)
+_CATALOG = {"embedder": "example", "catalog": "fashion_products__g1"}
+
+_DATA: tuple[Data, ...] = (
+    MediaUploaded(
+        media_id=_MEDIA,
+        content_hash=_HASH,
+        uri=_URI,
+        filename="look.jpg",
+        producer="folder",
+        announcement=1,
+        blob_key=f"media/{_HASH[:2]}/{_HASH}.jpg",
+        content_type="image/jpeg",
+        kind="picture",
+        size=21,
+    ),
+    ItemsMatched(
+        media_id=_MEDIA,
+        frame=_FRAME,
+        items=[
+            MatchedItem(
+                **_ITEM,
+                vector=encode_vector(np.array([0.6, 0.8, 0.0], np.float32)),
+                matches=[_SHIRT],
+            )
+        ],
+        **_CATALOG,
+    ),
+    MediaTagged(
+        media_id=_MEDIA,
+        revision=1,
+        status="complete",
+        filename="look.jpg",
+        content_hash=_HASH,
+        kind="picture",
+        uploads=[Upload(root=_ROOT, uri=_URI, filename="look.jpg")],
+        frames=[_FRAME],
+        items=[TaggedItem(**_ITEM, frame_id=_FRAME.frame_id, matches=[_SHIRT])],
+        result_key=f"results/{_MEDIA}/{_PIPELINE}.json",
+        **_CATALOG,
+    ),
+)
+
+_EVENTS: dict[str, Event[Data]] = {
+    data.topic: Event(
+        id=_ROOT if isinstance(data, MediaUploaded) else ids.event_id("", "", _ROOT, dump(data)),
+        source="/producers/folder" if isinstance(data, MediaUploaded) else "/stages/example",
+        subject=_MEDIA,
+        root=_ROOT,
+        data=data,
+        pipeline="" if isinstance(data, MediaUploaded) else _PIPELINE,
+        frame=_FRAME.frame_id if isinstance(data, ItemsMatched) else None,
+        time=_TIME,
+    )
+    for data in _DATA
+}
+
+
+def binary_examples(model: type[Data]) -> list[dict[str, Any]]:
+    """Message examples in binary mode; none where the topic has no sample."""
+    event = _EVENTS.get(model.topic)
+    return [_example(encode(event))] if event else []
+
+
+def structured_examples(model: type[Data]) -> list[dict[str, Any]]:
+    """The same in structured mode."""
+    event = _EVENTS.get(model.topic)
+    return [_example(encode_structured(event))] if event else []
+
+
+def _example(message: Message) -> dict[str, Any]:
+    return {"headers": dict(message.headers), "payload": json.loads(message.value or b"")}
