@@ -8,7 +8,7 @@ somebody has seen to it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 import urllib3
 from minio import Minio
+from minio.deleteobjects import DeleteObject
 from minio.error import InvalidResponseError, MinioException, S3Error, ServerError
 from urllib3.connectionpool import ConnectionPool
 from urllib3.exceptions import HTTPError, ReadTimeoutError
@@ -182,6 +183,20 @@ class S3Connection:
 def is_missing(error: MinioException) -> bool:
     """Whether the server says that there is no object under this key."""
     return isinstance(error, S3Error) and error.code in _MISSING
+
+
+def remove(client: Minio, bucket: str, names: Iterable[str]) -> None:
+    """Removes objects, a thousand in a request; one that is not there is no error.
+
+    Raises:
+        OutageError: the server kept one; some of the others may be gone.
+    """
+    for error in client.remove_objects(bucket, map(DeleteObject, names)):
+        if error.code not in _MISSING:
+            raise OutageError(
+                f"the S3 server does not delete {error.name!r} in bucket {bucket!r}"
+                f" ({error.code}: {error.message}): check our rights there, and the server's log"
+            )
 
 
 class _Retries(urllib3.Retry):

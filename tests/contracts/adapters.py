@@ -10,10 +10,15 @@ from core.log.database import SqliteDatabase
 from core.log.port import EventLog
 from core.log.sqlite import SqliteEventLog
 from core.state.port import StateStore
+from core.state.s3 import S3StateStore
 from core.state.sqlite import SqliteStateStore
 from tests.memory_broker import Broker, Chaos
 from tests.memory_log import MemoryEventLog
 from tests.memory_state import MemoryStateStore
+from tests.servers.minio import minio_address
+from tests.servers.s3 import connect, place_of
+from tests.servers.seaweedfs import seaweedfs_address
+from tests.servers.session import Address
 
 OpenLog = Callable[[], Awaitable[EventLog]]
 OpenState = Callable[[], Awaitable[StateStore]]
@@ -78,11 +83,36 @@ def _memory_state(folder: Path) -> OpenState:
     return open_state
 
 
+def _s3_state(server: Callable[[], Address]) -> Callable[[Path], OpenState]:
+    def at(folder: Path) -> OpenState:
+        async def open_state() -> StateStore:
+            connection = connect(server())
+            await connection.ensure_bucket("test-state")
+            return _ConnectedStateStore(connection, "test-state", f"{place_of(folder)}/")
+
+        return open_state
+
+    return at
+
+
+class _ConnectedStateStore(S3StateStore):
+    """Closes its connection, which nobody else has."""
+
+    async def close(self) -> None:
+        await super().close()
+        await self._connection.close()
+
+
 LOGS = [
     LogAdapter("sqlite", _sqlite_log, shares=False, cleans=True, address="sqlite:{}".format),
     LogAdapter("memory", _memory_log, shares=True, cleans=True),
 ]
-STATES = [StateAdapter("sqlite", _sqlite_state), StateAdapter("memory", _memory_state)]
+STATES = [
+    StateAdapter("sqlite", _sqlite_state),
+    StateAdapter("memory", _memory_state),
+    StateAdapter("minio", _s3_state(minio_address)),
+    StateAdapter("seaweedfs", _s3_state(seaweedfs_address)),
+]
 
 
 async def open_address(address: str) -> EventLog:

@@ -8,6 +8,11 @@ from pathlib import Path
 
 from core.blobs.folder import FolderBlobStore
 from core.blobs.port import BlobStore
+from core.blobs.s3 import S3BlobStore
+from tests.servers.minio import minio_address
+from tests.servers.s3 import connect, place_of
+from tests.servers.seaweedfs import seaweedfs_address
+from tests.servers.session import Address
 
 OpenBlobs = Callable[[], Awaitable[BlobStore]]
 
@@ -33,12 +38,30 @@ def _folder(folder: Path) -> OpenBlobs:
     return open_blobs
 
 
-BLOBS = [BlobAdapter("folder", _folder, address="folder:{}".format)]
+def _s3(server: Callable[[], Address]) -> Callable[[Path], OpenBlobs]:
+    def at(folder: Path) -> OpenBlobs:
+        async def open_blobs() -> BlobStore:
+            return await _ConnectedBlobStore.open(connect(server()), place_of(folder))
+
+        return open_blobs
+
+    return at
+
+
+class _ConnectedBlobStore(S3BlobStore):
+    """Closes its connection, which nobody else has."""
+
+    async def close(self) -> None:
+        await super().close()
+        await self._connection.close()
+
+
+_AT = {"folder": _folder, "minio": _s3(minio_address), "seaweedfs": _s3(seaweedfs_address)}
+
+BLOBS = [BlobAdapter(name, at, address=f"{name}:{{}}".format) for name, at in _AT.items()]
 
 
 async def open_address(address: str) -> BlobStore:
     """The store that another process told us of."""
     kind, _, place = address.partition(":")
-    if kind == "folder":
-        return await _folder(Path(place))()
-    raise ValueError(address)
+    return await _AT[kind](Path(place))()
