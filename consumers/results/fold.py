@@ -6,7 +6,7 @@ give an equal result.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -55,13 +55,7 @@ class Folded:
 def fold(media_id: str, parts: Parts, thresholds: Thresholds) -> Folded:
     """Folds whatever parts there are; ``tagged.missing`` says what has not come yet."""
     newest = parts.newest()
-    uploads = sorted(
-        (
-            Upload(root=root, uri=event.data.uri, filename=event.data.filename)
-            for root, event in parts.uploads.items()
-        ),
-        key=lambda upload: (upload.uri, upload.root),
-    )
+    uploads = _uploads(parts)
     missing = [f"frames of upload {root}" for root in parts.unframed()]
     if newest is None:
         return _without_frames(media_id, parts, uploads, missing)
@@ -103,6 +97,22 @@ def fold(media_id: str, parts: Parts, thresholds: Thresholds) -> Folded:
         missing=missing,
     )
     return Folded(tagged, run, [items[i] for i in kept], vectors[kept])
+
+
+def unfoldable(media_id: str, parts: Parts, reason: str) -> Folded:
+    """The result of a medium whose parts cannot be folded: it names the uploads, and says why."""
+    bare = Parts(uploads=parts.uploads)
+    folded = _without_frames(media_id, bare, _uploads(parts), [])
+    tagged = folded.tagged.model_copy(update={"status": "failed", "reason": reason})
+    return replace(folded, tagged=tagged)
+
+
+def _uploads(parts: Parts) -> list[Upload]:
+    uploads = (
+        Upload(root=root, uri=event.data.uri, filename=event.data.filename)
+        for root, event in parts.uploads.items()
+    )
+    return sorted(uploads, key=lambda upload: (upload.uri, upload.root))
 
 
 def _without_frames(

@@ -14,11 +14,11 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from consumers.results.fold import Folded, Thresholds, fold
+from consumers.results.fold import Folded, Thresholds, fold, unfoldable
 from consumers.results.tally import Tally
 from consumers.results.write import ResultWriter
 from core.envelope import Event
-from core.errors import OutageError, OwnershipLostError, TransientError
+from core.errors import OutageError, OwnershipLostError
 from core.events import (
     Data,
     DeadLetter,
@@ -73,13 +73,14 @@ class ResultsStage(Stage):
         thresholds: Thresholds,
         lagging: Callable[[], Awaitable[bool]],
         options: ResultsOptions | None = None,
+        policy: RetryPolicy | None = None,
     ) -> None:
         self._parts = parts
         self._writer = writer
         self._thresholds = thresholds
         self._lagging = lagging
         self._options = options or ResultsOptions()
-        self._policy = RetryPolicy()
+        self._policy = policy or RetryPolicy()
         self._open: dict[str, _Open] = {}
         self._publish: Publish | None = None
         self._clock: asyncio.Task[None] | None = None
@@ -141,7 +142,7 @@ class ResultsStage(Stage):
 
     async def _announce(self, media: str, known: _Open) -> None:
         loop = asyncio.get_running_loop()
-        failures = 0
+        failures = postponed = 0
         try:
             while known.dirty and self._open.get(media) is known:
                 await asyncio.sleep(max(0.0, known.announced + self._options.every_s - loop.time()))
@@ -149,16 +150,26 @@ class ResultsStage(Stage):
                 try:
                     await self._fold(media, known)
                     known.announced = loop.time()
-                except (OutageError, TransientError) as error:
-                    failures += 1
+                except OwnershipLostError:
+                    raise
+                except OutageError as outage:
                     known.dirty = True
-                    _log.warning("announcement_postponed", media_id=media, reason=str(error))
+                    postponed += 1
+                    _log.warning("announcement_postponed", media_id=media, reason=str(outage))
+                    await asyncio.sleep(self._policy.delay(postponed))
+                except Exception as error:
+                    failures += 1
+                    _log.exception("announcement_failed", media_id=media, attempt=failures)
+                    if failures >= self._policy.max_attempts:
+                        await self._give_up(media, known, error)
+                        break
+                    known.dirty = True
                     await asyncio.sleep(self._policy.delay(failures))
         except OwnershipLostError as lost:
             _log.info("announcement_dropped", media_id=media, reason=str(lost), redone_by="owner")
         except Exception:
-            # The marker stays, so the next start looks at the medium again.
-            _log.exception("announcement_failed", media_id=media)
+            # The marker stays, so the next event or start looks at the medium again.
+            _log.exception("announcement_abandoned", media_id=media, lost="nothing")
         finally:
             known.folding = None
 
@@ -172,6 +183,20 @@ class ResultsStage(Stage):
         if folded.tagged.missing:
             return
         await self._parts.forget(media, parts.superseded())
+        await self._settle(media, known)
+
+    async def _give_up(self, media: str, known: _Open, error: Exception) -> None:
+        """Says that a medium cannot be folded: whoever waits for it learns why. Its parts stay,
+        so that its next event gives it another try."""
+        parts = await self._parts.parts(media)
+        parent = _parent(parts)
+        if parent is not None:
+            reason = f"results: {type(error).__name__}: {error}"
+            await self._say(parent, unfoldable(media, parts, reason))
+            await self._settle(media, known)
+
+    async def _settle(self, media: str, known: _Open) -> None:
+        """Nothing about the medium waits any more, unless something came meanwhile."""
         async with known.closing:
             if not known.dirty and self._open.get(media) is known:
                 await self._parts.close_media(known.partition, media)

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from consumers.results.fold import Thresholds
@@ -15,9 +16,10 @@ from consumers.results.stage import ResultsOptions, ResultsStage
 from consumers.results.write import ResultWriter, media_collection
 from core.blobs.folder import FolderBlobStore
 from core.envelope import Event, encode
-from core.events import Data, MediaTagged
+from core.events import Data, MediaTagged, encode_vector
 from core.log.database import SqliteDatabase
 from core.parts import PartStore
+from core.retry import RetryPolicy
 from core.state.sqlite import SqliteStateStore
 from core.vectors.edge import EdgeVectorStore
 from core.vectors.port import Filter
@@ -27,6 +29,7 @@ from tests.memory_broker import Chaos
 from tests.memory_log import MemoryEventLog
 
 OPTIONS = ResultsOptions(every_s=0.02, partial_after_s=0.2)
+POLICY = RetryPolicy(max_attempts=2, base_s=0.01)
 CALM = Chaos(rebalance=0, delay_s=0)
 PICTURE = [upload(), framed([0]), matched(0, [item("a", 0.0), item("b", 0.02)])]
 
@@ -44,7 +47,7 @@ class Stores:
             return lagging
 
         writer = ResultWriter(parts, self.blobs, self.vectors)
-        return ResultsStage(parts, writer, Thresholds(0.9, 0.85), backlog, OPTIONS)
+        return ResultsStage(parts, writer, Thresholds(0.9, 0.85), backlog, OPTIONS, POLICY)
 
 
 @pytest.fixture
@@ -228,6 +231,24 @@ async def test_a_refused_medium_is_announced_as_failed(tmp_path: Path, stores: S
     newest = await run_to_end(stores, log, tmp_path, [upload(), dead("frames")])
 
     assert (newest.status, newest.reason) == ("failed", "frames: not a picture")
+
+
+async def test_a_medium_that_cannot_be_folded_is_announced_as_failed_and_may_recover(
+    tmp_path: Path, stores: Stores
+) -> None:
+    log = MemoryEventLog(chaos=CALM)
+    await create_topics(log)
+    longer = item("b", 0.5).model_copy(update={"vector": encode_vector(np.ones(3, np.float32))})
+    events = [upload(), framed([0, 1]), matched(0, [item("a", 0.0)]), matched(1, [longer])]
+
+    failed = await run_to_end(stores, log, tmp_path, events)
+    mended = await run_to_end(stores, log, tmp_path, [matched(1, [item("b", 0.5)])])
+
+    assert failed.status == "failed"
+    assert failed.reason is not None
+    assert failed.reason.startswith("results: ValueError")
+    assert [upload.root for upload in failed.uploads] == ["r1"]
+    assert (mended.status, mended.reason) == ("complete", None)
 
 
 async def test_a_medium_without_progress_is_partial_and_completes_later(
