@@ -46,11 +46,12 @@ def test_every_header_that_the_encoder_writes_is_described(
     document: dict[str, Any], event: Event[Data]
 ) -> None:
     headers = document["components"]["schemas"]["Headers"]
+    assert len(headers["required"]) > 5
 
     written = encode(event).headers.keys() | encode(event, dataref="key").headers.keys()
 
     assert written - headers["properties"].keys() == _CLIENTS_OWN
-    assert headers["required"] and written.issuperset(headers["required"])
+    assert written.issuperset(headers["required"])
 
 
 def test_a_deployment_names_its_own_servers() -> None:
