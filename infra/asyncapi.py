@@ -32,6 +32,8 @@ from infra.topics import cluster_topics
 
 BROKER_ADDRESS = "localhost:29092"
 STORE_URL = "http://localhost:9000/tagger"
+"""Where ``compose.yaml`` shows log and blobs to its host."""
+
 _KAFKA_BINDING = "0.5.0"
 _LINE = 100
 

@@ -93,31 +93,30 @@ _DATA: tuple[Data, ...] = (
     ),
 )
 
-_EVENTS: dict[str, Event[Data]] = {
-    data.topic: Event(
-        id=_ROOT if isinstance(data, MediaUploaded) else ids.event_id("", "", _ROOT, dump(data)),
-        source="/producers/folder" if isinstance(data, MediaUploaded) else "/stages/example",
-        subject=_MEDIA,
-        root=_ROOT,
-        data=data,
-        pipeline="" if isinstance(data, MediaUploaded) else _PIPELINE,
-        frame=_FRAME.frame_id if isinstance(data, ItemsMatched) else None,
-        time=_TIME,
-    )
-    for data in _DATA
-}
-
 
 def binary_examples(model: type[Data]) -> list[dict[str, Any]]:
     """Message examples in binary mode; none where the topic has no sample."""
-    event = _EVENTS.get(model.topic)
-    return [_example(encode(event))] if event else []
+    return [_example(encode(_event(data))) for data in _DATA if isinstance(data, model)]
 
 
 def structured_examples(model: type[Data]) -> list[dict[str, Any]]:
     """The same in structured mode."""
-    event = _EVENTS.get(model.topic)
-    return [_example(encode_structured(event))] if event else []
+    return [_example(encode_structured(_event(data))) for data in _DATA if isinstance(data, model)]
+
+
+def _event(data: Data) -> Event[Data]:
+    if isinstance(data, MediaUploaded):
+        return Event(_ROOT, "/producers/folder", _MEDIA, _ROOT, data, time=_TIME)
+    return Event(
+        id=ids.event_id("", "", _ROOT, dump(data)),
+        source="/stages/example",
+        subject=_MEDIA,
+        root=_ROOT,
+        data=data,
+        pipeline=_PIPELINE,
+        frame=_FRAME.frame_id if isinstance(data, ItemsMatched) else None,
+        time=_TIME,
+    )
 
 
 def _example(message: Message) -> dict[str, Any]:
