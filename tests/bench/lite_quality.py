@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 
 from core.vision.lite.card import WEIGHTS, Card, shipped_card, shipped_weights
+from core.vision.lite.embedder import LiteEmbedder
 from core.vision.lite.network import LiteNetwork
 from core.vision.lite.train import testset
 from core.vision.lite.train.calibrate import found_again
@@ -45,7 +46,7 @@ def measure(data: Path, folders: list[Path | None], threads: int, strangers: boo
     for folder in folders:
         network = _network(folder, threads)
         figures = table(network, given, lambda _: None)
-        again, _ = found_again(network, given.queries, given.grounds, seed=0)
+        again, _ = found_again(LiteEmbedder(network), given.queries, given.grounds, seed=0)
         found.append(figures | again)
     return found
 

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
 
 from core.vision.lite.network import LiteNetwork
-from core.vision.port import Crop, Vectors
+from core.vision.port import Crop, Image, Mask, Vectors
+
+_METHOD: Final = "views2"
 
 
 class LiteEmbedder:
-    """The network's embedding of the masked item on white, with the thresholds that fit it."""
+    """The mean of two views of a garment, with the thresholds that fit it.
+
+    One view is the masked item on white, the other the box as it lies there: a cut that lost a
+    sleeve misleads the one, the ground the other. Where masking is off there is the box alone.
+    """
 
     def __init__(self, network: LiteNetwork) -> None:
         """Share ``network`` with the other two parts of the profile."""
@@ -17,8 +26,8 @@ class LiteEmbedder:
 
     @property
     def version(self) -> str:
-        """The weights."""
-        return self._network.version
+        """Weights and views: vectors of another mixture have other cosines."""
+        return f"{self._network.version}+{_METHOD}"
 
     def load(self) -> None:
         """Makes the network ready."""
@@ -42,5 +51,14 @@ class LiteEmbedder:
 
     def embed(self, crops: Sequence[Crop]) -> Vectors:
         """``(n, 256) float32``, L2-normalised; a crop without a mask is embedded whole."""
-        vectors, _ = self._network.crop_heads([(crop.image, crop.mask) for crop in crops])
+        vectors = np.empty((len(crops), self.dim), np.float32)
+        for i, crop in enumerate(crops):
+            seen, _ = self._network.crop_heads(_views(crop))
+            mean = seen.mean(axis=0)
+            vectors[i] = mean / np.linalg.norm(mean)
         return vectors
+
+
+def _views(crop: Crop) -> list[tuple[Image, Mask | None]]:
+    whole = (crop.image, None)
+    return [whole] if crop.mask is None else [(crop.image, crop.mask), whole]

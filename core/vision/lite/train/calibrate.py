@@ -8,12 +8,11 @@ import numpy as np
 import numpy.typing as npt
 
 from core.vision.lite.card import Thresholds
-from core.vision.lite.network import LiteNetwork
 from core.vision.lite.train.augment import cropped, jpeg, pasted
-from core.vision.lite.train.measure import Figures, Sample
+from core.vision.lite.train.measure import Figures, Sample, as_served
 from core.vision.lite.views import resize
 from core.vision.lite.vocabulary import CATEGORIES, CATEGORY_OF, LABELS
-from core.vision.port import Image, Instance, Mask
+from core.vision.port import Crop, Embedder, Image, Instance, Mask
 
 _CUT_VIEWS = 150
 _SAME_ABOVE = 0.95
@@ -34,7 +33,7 @@ def _second_view(
 
 
 def found_again(
-    network: LiteNetwork, sample: Sample, grounds: Sequence[Image], seed: int
+    embedder: Embedder, sample: Sample, grounds: Sequence[Image], seed: int
 ) -> tuple[Figures, npt.NDArray[np.float32]]:
     """How often a garment's second view finds its original among all originals.
 
@@ -45,19 +44,20 @@ def found_again(
     """
     random = np.random.default_rng((seed, 7))
     pairs = list(zip(sample.images, sample.masks, strict=True))
-    originals, _ = network.crop_heads(pairs)
-    wholes, _ = network.crop_heads([(image, None) for image in sample.images])
+    originals = embedder.embed([as_served(*pair) for pair in pairs])
+    wholes = embedder.embed([Crop(image, None) for image in sample.images])
     moved = [
         _second_view(image, mask, grounds[int(random.integers(len(grounds)))], random)
         for image, mask in pairs
     ]
-    cosines = network.crop_heads(moved)[0] @ originals.T
-    worn: list[tuple[Image, Mask | None]] = []
+    cosines = embedder.embed([as_served(*pair) for pair in moved]) @ originals.T
+    worn: list[Crop] = []
     for image in sample.images:
         part = np.ascontiguousarray(cropped(image, random, 0.8))
         height, width = part.shape[:2]
-        worn.append((jpeg(resize(part, max(8, width * 2 // 5), max(8, height * 2 // 5)), 40), None))
-    copies = network.crop_heads(worn)[0] @ wholes.T
+        small = resize(part, max(8, width * 2 // 5), max(8, height * 2 // 5))
+        worn.append(Crop(jpeg(small, 40), None))
+    copies = embedder.embed(worn) @ wholes.T
     own = np.arange(len(pairs))
     return {
         "again_new_ground": float((cosines.argmax(1) == own).mean()),
@@ -67,7 +67,7 @@ def found_again(
 
 def as_cut(
     find: Callable[[Image], list[Instance]],
-    network: LiteNetwork,
+    embedder: Embedder,
     sample: Sample,
     grounds: Sequence[Image],
     seed: int,
@@ -81,7 +81,8 @@ def as_cut(
         picture, _ = _second_view(image, mask, ground, random)
         largest = max(find(picture), key=lambda item: int(item.mask.sum()), default=None)
         if largest is not None:
-            vectors, _ = network.crop_heads([(image, mask), (picture, largest.mask)])
+            views = [as_served(image, mask), as_served(picture, largest.mask)]
+            vectors = embedder.embed(views)
             same.append(float(vectors[0] @ vectors[1]))
     return np.array(same, np.float32)
 

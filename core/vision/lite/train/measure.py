@@ -7,7 +7,7 @@ drawings it is exact.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -22,7 +22,7 @@ from core.vision.lite.train.composites import Scene
 from core.vision.lite.train.masks import plausible
 from core.vision.lite.train.photos import Album
 from core.vision.lite.vocabulary import CATEGORIES, CATEGORY_OF, LABELS
-from core.vision.port import Image, Instance, Mask, Vectors
+from core.vision.port import Crop, Embedder, Image, Instance, Mask
 
 Figures = dict[str, float]
 Targets = npt.NDArray[np.int64]
@@ -50,45 +50,53 @@ class Sample:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """A sample through the crop heads, whole and masked."""
-
-    whole: Vectors
-    masked: Vectors
-    whole_chances: npt.NDArray[np.float32]
-    masked_chances: npt.NDArray[np.float32]
-    targets: Targets
-
-
-def see(network: LiteNetwork, sample: Sample) -> Seen:
-    """Embed and classify both views of every photo."""
-    whole, whole_chances = network.crop_heads([(image, None) for image in sample.images])
-    masked, masked_chances = network.crop_heads(list(zip(sample.images, sample.masks, strict=True)))
-    return Seen(whole, masked, whole_chances, masked_chances, sample.targets)
-
-
-def classification(seen: Seen) -> Figures:
-    """Share of photos named right: ten labels, and six categories."""
+def classification(network: LiteNetwork, sample: Sample) -> Figures:
+    """Share of photos named right, whole and masked: ten labels, and six categories."""
     membership = _CATEGORY[:, None] == np.arange(len(CATEGORIES))
+    views: dict[str, list[tuple[Image, Mask | None]]] = {
+        "whole": [(image, None) for image in sample.images],
+        "masked": list(zip(sample.images, sample.masks, strict=True)),
+    }
     figures: Figures = {}
-    for view, chances in (("whole", seen.whole_chances), ("masked", seen.masked_chances)):
-        right = chances.argmax(1) == seen.targets
-        right_category = (chances @ membership).argmax(1) == _CATEGORY[seen.targets]
-        figures[f"accuracy_10_{view}"] = float(right.mean())
-        figures[f"accuracy_6_{view}"] = float(right_category.mean())
+    for name, crops in views.items():
+        _, chances = network.crop_heads(crops)
+        right = chances.argmax(1) == sample.targets
+        right_category = (chances @ membership).argmax(1) == _CATEGORY[sample.targets]
+        figures[f"accuracy_10_{name}"] = float(right.mean())
+        figures[f"accuracy_6_{name}"] = float(right_category.mean())
     return figures
 
 
-def retrieval(queries: Seen, gallery: Seen) -> Figures:
-    """Share of queries whose nearest gallery photo has the same label, and category."""
+def as_served(image: Image, mask: Mask) -> Crop:
+    """What the engine hands to an embedder: the mask's box, and the mask inside it."""
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    if not len(rows):
+        return Crop(image, mask)
+    window = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    return Crop(image[window], mask[window])
+
+
+def _crops(sample: Sample) -> Iterator[tuple[str, list[Crop]]]:
+    """A sample as an embedder may meet it, by the name of the figures."""
+    cut = [as_served(*pair) for pair in zip(sample.images, sample.masks, strict=True)]
+    yield "whole", [Crop(image, None) for image in sample.images]
+    yield "masked", cut
+    yield "unmasked", [Crop(crop.image, None) for crop in cut]
+
+
+def retrieval(embedder: Embedder, queries: Sample, gallery: Sample) -> Figures:
+    """Share of queries whose nearest gallery photo has the same label, and category.
+
+    ``whole`` are the photos as they are, ``masked`` and ``unmasked`` the garments as the engine
+    cuts them with masking on and off.
+    """
     figures: Figures = {}
-    for view in ("whole", "masked"):
-        similar = getattr(queries, view) @ getattr(gallery, view).T
+    for (name, asked), (_, there) in zip(_crops(queries), _crops(gallery), strict=True):
+        similar = embedder.embed(asked) @ embedder.embed(there).T
         nearest = gallery.targets[similar.argmax(1)]
-        figures[f"p1_10_{view}"] = float((nearest == queries.targets).mean())
+        figures[f"p1_10_{name}"] = float((nearest == queries.targets).mean())
         same = _CATEGORY[nearest] == _CATEGORY[queries.targets]
-        figures[f"p1_6_{view}"] = float(same.mean())
+        figures[f"p1_6_{name}"] = float(same.mean())
     return figures
 
 
@@ -179,8 +187,10 @@ def false_items(find: Callable[[Image], list[Instance]], pictures: Sequence[Imag
     return float(np.mean([len(find(picture)) for picture in pictures]))
 
 
-def speed(network: LiteNetwork, find: Finder, photos: Sequence[Image]) -> Figures:
-    """Milliseconds of one detector pass, one crop, and one photo found and cut out.
+def speed(
+    network: LiteNetwork, embedder: Embedder, find: Finder, photos: Sequence[Image]
+) -> Figures:
+    """Milliseconds of a detector pass, a look at a crop, a vector, a photo found and cut out.
 
     The least of many rounds counts: whatever else a machine does only adds to it.
     """
@@ -195,9 +205,11 @@ def speed(network: LiteNetwork, find: Finder, photos: Sequence[Image]) -> Figure
 
     square = np.zeros((1, 3, 320, 320), np.float32)
     crop = np.zeros((224, 224, 3), np.uint8)
+    masked = Crop(crop, np.ones((224, 224), bool))
     whole = [least(partial(find, photo), 4) for photo in photos[:10]]
     return {
         "ms_detector_pass": least(lambda: network.detector_maps(square), 40),
         "ms_crop": least(lambda: network.crop_heads([(crop, None)]), 60),
+        "ms_vector": least(lambda: embedder.embed([masked]), 60),
         "ms_photo": float(np.median(whole)),
     }

@@ -16,6 +16,7 @@ import torch
 
 from core.vision.lite.card import Card, Thresholds, digest
 from core.vision.lite.detector import LiteDetector
+from core.vision.lite.embedder import LiteEmbedder
 from core.vision.lite.network import LiteNetwork
 from core.vision.lite.segmenter import LiteSegmenter
 from core.vision.lite.train import testset
@@ -178,9 +179,10 @@ def measure(
         )
 
     network = LiteNetwork(threads, weights, card(_UNCALIBRATED, {}))
-    figures, cosines = found_again(network, given.queries, given.grounds, recipe.seed)
+    embedder = LiteEmbedder(network)
+    figures, cosines = found_again(embedder, given.queries, given.grounds, recipe.seed)
     find = Finder(LiteDetector(network), LiteSegmenter(network))
-    same = as_cut(find, network, given.queries, given.grounds, recipe.seed)
+    same = as_cut(find, embedder, given.queries, given.grounds, recipe.seed)
     thresholds, shares = calibrate(cosines, same, given.queries.targets, _DETECT)
     network = LiteNetwork(threads, weights, card(thresholds, {}))
     return card(thresholds, {**table(network, given, report), **figures, **shares})
