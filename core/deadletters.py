@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from core.envelope import decode, now
+from core.envelope import attributes_of, decode, now
 from core.errors import SchemaError
 from core.events import DeadLetter
 from core.ids import content_hash, event_id
@@ -34,9 +34,9 @@ def dead_letter(
     Its ce_id derives from the original alone, so that a subscriber counts an event that is given
     up twice (after a crash, after a redrive) once.
     """
-    headers = record.headers
-    origin = headers.get("ce_id") or f"{record.topic}/{record.partition}/{record.offset}"
-    subject = headers.get("ce_subject") or record.key or "unknown"
+    headers, said = record.headers, attributes_of(record)
+    origin = said.get("id") or f"{record.topic}/{record.partition}/{record.offset}"
+    subject = said.get("subject") or record.key or "unknown"
     letter = DeadLetter(
         media_id=subject,
         stage=stage,
@@ -50,10 +50,12 @@ def dead_letter(
         origin_headers=dict(headers),
     )
     kept = {
-        name: headers[name]
-        for name in ("ce_frame", "ce_purpose", "ce_pipeline", "ce_replay", "traceparent")
-        if name in headers
+        f"ce_{name}": said[name]
+        for name in ("frame", "purpose", "pipeline", "replay")
+        if name in said
     }
+    if "traceparent" in said:
+        kept["traceparent"] = said["traceparent"]
     if pipeline:
         kept.setdefault("ce_pipeline", pipeline)
     return Message(
@@ -68,7 +70,7 @@ def dead_letter(
             "ce_type": DeadLetter.type(),
             "ce_time": now(),
             "ce_subject": subject,
-            "ce_root": headers.get("ce_root") or origin,
+            "ce_root": said.get("root") or origin,
             "content-type": headers.get("content-type", "application/octet-stream"),
             "dead_letter": letter.model_dump_json(),
         },

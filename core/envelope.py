@@ -131,9 +131,23 @@ def encode_structured(event: Event[Data]) -> Message:
 
 def dataref(record: Record) -> str | None:
     """The blob key that holds the record's data, if it is not inline."""
-    if record.headers.get("content-type", "").startswith(_STRUCTURED):
+    if _structured(record):
         return cast("str | None", _parse_structured(record).get("dataref"))
     return record.headers.get("ce_dataref")
+
+
+def attributes_of(record: Record) -> dict[str, str]:
+    """The attributes of an event in either mode that may not be worth the name: what can be read
+    of them."""
+    try:
+        attributes = _parse_structured(record) if _structured(record) else _binary(record)
+    except SchemaError:
+        return {}
+    return {
+        name: text
+        for name, text in attributes.items()
+        if isinstance(text, str) and name not in ("data", "data_base64")
+    }
 
 
 def decode(record: Record, referenced: bytes | None = None) -> Event[Data]:
@@ -143,15 +157,12 @@ def decode(record: Record, referenced: bytes | None = None) -> Event[Data]:
         SchemaError: an attribute is missing or the data does not follow its model.
         NewerEventError: the type's major version is one that this build does not know.
     """
-    if record.headers.get("content-type", "").startswith(_STRUCTURED):
+    if _structured(record):
         attributes = _parse_structured(record)
         inline = attributes.pop("data", None)
         body = referenced if referenced is not None else json.dumps(inline).encode()
     else:
-        attributes = {k[3:]: v for k, v in record.headers.items() if k.startswith("ce_")}
-        traceparent = record.headers.get("traceparent")
-        if traceparent is not None:
-            attributes["traceparent"] = traceparent
+        attributes = _binary(record)
         body = referenced if referenced is not None else record.value or b""
     if "dead_letter" in record.headers:  # its value is the original's, its data a header
         body = record.headers["dead_letter"].encode()
@@ -210,6 +221,20 @@ def _unknown(event_type: str) -> SchemaError | NewerEventError:
                 " upgrade me; nothing was skipped"
             )
     return SchemaError(f"unknown event type '{event_type}'")
+
+
+def _structured(record: Record) -> bool:
+    """A dead letter is in binary mode, whatever its original was in."""
+    headers = record.headers
+    return headers.get("content-type", "").startswith(_STRUCTURED) and "dead_letter" not in headers
+
+
+def _binary(record: Record) -> dict[str, Any]:
+    attributes = {k[3:]: v for k, v in record.headers.items() if k.startswith("ce_")}
+    traceparent = record.headers.get("traceparent")
+    if traceparent is not None:
+        attributes["traceparent"] = traceparent
+    return attributes
 
 
 def _parse_structured(record: Record) -> dict[str, Any]:

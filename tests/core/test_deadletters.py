@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from core.deadletters import Letter, letters, redrive
-from core.envelope import Event
+from core.envelope import Event, encode_structured
 from core.errors import PermanentError
 from core.events import Data, DeadLetter, ItemsSegmented
 from core.log.database import SqliteDatabase
@@ -55,6 +55,27 @@ async def test_a_letter_says_what_where_and_why(
     assert letter.data.reason == "one is broken"
     assert letter.data.origin_topic == "frames.extracted"
     assert letter.data.media_id == media_id(1)
+
+
+async def test_an_event_in_structured_mode_is_given_up_as_well_as_any(
+    tmp_path: Path, stores: tuple[SqliteEventLog, SqliteStateStore]
+) -> None:
+    log, state = stores
+    event = extracted(1)
+    async with running(Recorder(refuse), log, state, tmp_path):
+        await log.publish([encode_structured(event)])
+        await until(lambda: caught_up(log, Recorder()))
+    (letter,) = await letters(log, state)
+    mended = Recorder()
+
+    await redrive(log, state, [letter])
+    async with running(mended, log, state, tmp_path):
+        await until(lambda: caught_up(log, mended))
+
+    (said_of_it,) = await said(log, DeadLetter.topic)
+    assert (said_of_it.subject, said_of_it.frame) == (event.subject, event.frame)
+    assert letter.data.media_id == event.subject
+    assert mended.handled == [(event.subject, event.id)]
 
 
 async def test_an_event_given_up_twice_is_one_letter(
