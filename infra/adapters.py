@@ -140,20 +140,20 @@ async def _open_stores(
 ) -> tuple[StateStore, BlobStore]:
     if settings.s3.endpoint:
         from core.blobs.s3 import S3BlobStore
-
         from core.state.s3 import S3StateStore
 
         connection = open_s3(settings)
         stack.push_async_callback(connection.close)
         bucket = settings.s3.bucket
-        await connection.ensure_bucket(bucket)
-        return S3StateStore(connection, bucket), await S3BlobStore.open(connection, bucket)
+        scratch = stack.enter_context(open_scratch(settings))
+        blobs: BlobStore = await S3BlobStore.open(connection, bucket, scratch)
+        return S3StateStore(connection, bucket), blobs
     assert database is not None
     state = SqliteStateStore(database)
     stack.push_async_callback(state.close)
-    blobs = await FolderBlobStore.open(folder / "blobs")
-    stack.push_async_callback(blobs.close)
-    return state, blobs
+    local = await FolderBlobStore.open(folder / "blobs")
+    stack.push_async_callback(local.close)
+    return state, local
 
 
 def open_s3(settings: Settings) -> S3Connection:

@@ -1,4 +1,4 @@
-"""What a data folder holds once nobody works in it."""
+"""What a data folder, or a cluster, holds once nobody works on it."""
 
 from __future__ import annotations
 
@@ -72,9 +72,8 @@ class Kept:
         )
 
 
-async def read(data: Path) -> Kept:
-    """Everything of interest; the folder must not have an engine."""
-    settings = Settings(data_dir=data)
+async def read(settings: Settings) -> Kept:
+    """Everything of interest; a data folder must not have an engine."""
     async with open_ports(settings) as ports, open_vectors(settings) as vectors:
         return Kept(
             results=await _results(ports),

@@ -14,6 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from core.settings import Settings
 from tests.chaos import kept
 from tests.chaos.broken import MEMORY_LIMIT_MB, TIME_LIMIT_S, BrokenFile, write_broken
 from tests.chaos.kept import Kept
@@ -61,7 +62,7 @@ async def _expect_reasons(
     held = _drop_in_waves(tagger, folder / "watched", files, wave)
 
     assert tagger.leftovers() == []
-    found = await kept.read(tagger.data)
+    found = await kept.read(Settings(data_dir=tagger.data))
     assert kept.unclean(tagger.data) == []
     assert set(found.waiting.values()) == {0}
     assert found.marks == []

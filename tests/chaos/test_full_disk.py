@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from core.settings import Settings
 from tests.chaos import kept
 from tests.chaos.media import write_looks
 from tests.chaos.tagger import Tagger
@@ -52,7 +53,7 @@ async def test_the_engine_pauses_on_a_full_disk_and_goes_on(
         assert run.until(lambda: done() == len(looks), 300), run.said()
         run.stop()
 
-    found = await kept.read(tagger.data)
+    found = await kept.read(Settings(data_dir=tagger.data))
     assert {tagged.status for tagged in found.results.values()} == {"complete"}
     assert found.letters == []
     assert kept.unclean(tagger.data) == []

@@ -10,6 +10,7 @@ from random import Random
 
 import pytest
 
+from core.settings import Settings
 from tests.chaos import kept
 from tests.chaos.kept import Kept
 from tests.chaos.media import write_looks, write_shop
@@ -60,7 +61,7 @@ async def _run_calmly(folder: Path, looks: Sequence[Path]) -> Kept:
     for look in looks:
         shutil.copyfile(look, watched / look.name)
     tagger.finish("run", "--watch", str(watched), "--until-idle", within_s=1500)
-    found = await kept.read(tagger.data)
+    found = await kept.read(Settings(data_dir=tagger.data))
     shutil.rmtree(watched)
     return found
 
@@ -83,7 +84,7 @@ async def _run_under_fire(folder: Path, looks: Sequence[Path], kills: int, seed:
         shutil.copyfile(look, watched / look.name)
     tagger.finish("run", "--watch", str(watched), "--until-idle", within_s=1500)
     assert tagger.leftovers() == []
-    found = await kept.read(tagger.data)
+    found = await kept.read(Settings(data_dir=tagger.data))
     assert kept.unclean(tagger.data) == []
     return found
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from core.settings import Settings
 from tests.chaos import kept
 from tests.chaos.media import write_looks, write_shop
 from tests.chaos.tagger import Run, Tagger
@@ -43,7 +44,7 @@ async def test_a_stopped_engine_goes_on_where_it_stopped(
         stop(run)
     tagger.finish(*watch, "--until-idle", within_s=_DONE_S)
 
-    found = await kept.read(tagger.data)
+    found = await kept.read(Settings(data_dir=tagger.data))
     statuses = {tagged.filename: tagged.status for tagged in found.results.values()}
     assert statuses == {look.name: "complete" for look in looks}
     assert found.letters == []
@@ -61,7 +62,7 @@ async def test_a_killed_catalog_add_is_finished_by_the_next(tmp_path: Path) -> N
         run.kill()
     tagger.finish(*add, within_s=_DONE_S)
 
-    found = await kept.read(tagger.data)
+    found = await kept.read(Settings(data_dir=tagger.data))
     points = Counter(p.point_id for tagged in found.results.values() for p in tagged.points)
     assert [tagged.status for tagged in found.results.values()] == ["complete"] * 5
     assert found.catalog_points() == points
