@@ -57,7 +57,7 @@ class KafkaBroker(ServerProcess):
         ours = _PROPERTIES.format(port=port, controller=controller, data=folder / "data")
         self._settings = ours + settings
         super().__init__(
-            [*_java(), "kafka.Kafka", str(self._properties)],
+            [*java(), "kafka.Kafka", str(self._properties)],
             folder / "broker.log",
             ready=partial(listens, port),
         )
@@ -67,7 +67,7 @@ class KafkaBroker(ServerProcess):
             self._properties.write_text(self._settings)
             cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
             storage = ("kafka.tools.StorageTool", "format", "--standalone", "-t", cluster)
-            run([*_java(), *storage, "-c", str(self._properties)])
+            run([*java(), *storage, "-c", str(self._properties)])
         super().start(patience_s)
 
 
@@ -83,7 +83,7 @@ def console_consumer(bootstrap: str, topic: str, count: int, *options: str) -> l
     command = ("--bootstrap-server", bootstrap, "--topic", topic, "--from-beginning")
     limits = ("--max-messages", str(count), "--timeout-ms", "30000")
     consumer = "org.apache.kafka.tools.consumer.ConsoleConsumer"
-    return run([*_java(), consumer, *command, *limits, *options]).splitlines()
+    return run([*java(), consumer, *command, *limits, *options]).splitlines()
 
 
 def _start(folder: Path) -> tuple[ServerProcess, Address]:
@@ -92,7 +92,7 @@ def _start(folder: Path) -> tuple[ServerProcess, Address]:
     return broker, {"bootstrap": broker.bootstrap}
 
 
-def _java() -> list[str]:
+def java() -> list[str]:
     """The command line up to the main class; skips the test where it cannot be had."""
     try:
         tool("java")
