@@ -91,16 +91,25 @@ async def _quiet(ports: Ports, media: int) -> bool:
     return await parts.unannounced() == 0 and len(await parts.results()) >= media
 
 
+def new_name() -> str:
+    """One that no other cluster has."""
+    return f"t{uuid.uuid4().hex[:12]}"
+
+
 @contextmanager
 def cluster(
-    folder: Path, broker: KafkaBroker | None = None, minio: MinioServer | None = None
+    folder: Path,
+    name: str | None = None,
+    broker: KafkaBroker | None = None,
+    minio: MinioServer | None = None,
 ) -> Iterator[Cluster]:
     """A cluster with its topics, and nothing in it.
 
     Args:
+        name: where somebody had to know it beforehand, else a new one.
         broker, minio: running ones that are the test's own, to be killed; else the session's.
     """
-    name = f"t{uuid.uuid4().hex[:12]}"
+    name = name or new_name()
     qdrant = QdrantServer(folder / "qdrant")
     qdrant.start()
     try:

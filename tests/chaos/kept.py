@@ -102,6 +102,33 @@ def unclean(data: Path) -> list[str]:
     return [str(path.relative_to(data)) for path in left] + [verdict] * (verdict != "ok")
 
 
+def expect_nothing_doubled(found: Kept) -> None:
+    """Each unique item of a medium is one point, and so is each catalog item."""
+    items = Counter(
+        item.item_id
+        for tagged in found.queries.values()
+        for item in tagged.items
+        if item.duplicate_of is None
+    )
+    products = Counter(p.point_id for tagged in found.results.values() for p in tagged.points)
+    assert found.item_points() == items
+    assert found.catalog_points() == products
+    assert set((items + products).values()) == {1}
+
+
+def expect_one_voice(found: Kept) -> None:
+    """Equal ids say equal things, and revisions of a medium rise."""
+    said: dict[str, object] = {}
+    revisions: dict[str, int] = {}
+    for event in found.tagged:
+        if event.id in said:
+            assert said[event.id] == event.data
+            continue
+        said[event.id] = event.data
+        assert event.data.revision > revisions.get(event.subject, 0)
+        revisions[event.subject] = event.data.revision
+
+
 def differences(one: Mapping[str, MediaTagged], other: Mapping[str, MediaTagged]) -> list[str]:
     """Where two sets of results differ: numbers by more than 1e-4, all else at all.
 

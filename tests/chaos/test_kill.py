@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from random import Random
@@ -50,8 +49,8 @@ async def _expect_equal_results(
     assert [letter.data.reason for letter in killed.letters] == []
     assert set(killed.waiting.values()) == {0}
     assert killed.marks == []
-    _expect_nothing_doubled(killed)
-    _expect_one_voice(killed)
+    kept.expect_nothing_doubled(killed)
+    kept.expect_one_voice(killed)
 
 
 async def _run_calmly(folder: Path, looks: Sequence[Path]) -> Kept:
@@ -92,29 +91,3 @@ async def _run_under_fire(folder: Path, looks: Sequence[Path], kills: int, seed:
 def _tagger(folder: Path, name: str) -> Tagger:
     shutil.copytree(folder / "prepared", folder / name)
     return Tagger(folder, folder / name)
-
-
-def _expect_nothing_doubled(found: Kept) -> None:
-    items = Counter(
-        item.item_id
-        for tagged in found.queries.values()
-        for item in tagged.items
-        if item.duplicate_of is None
-    )
-    products = Counter(p.point_id for tagged in found.results.values() for p in tagged.points)
-    assert found.item_points() == items
-    assert found.catalog_points() == products
-    assert set((items + products).values()) == {1}
-
-
-def _expect_one_voice(found: Kept) -> None:
-    """Equal ids say equal things, and revisions of a medium rise."""
-    said: dict[str, object] = {}
-    revisions: dict[str, int] = {}
-    for event in found.tagged:
-        if event.id in said:
-            assert said[event.id] == event.data
-            continue
-        said[event.id] = event.data
-        assert event.data.revision > revisions.get(event.subject, 0)
-        revisions[event.subject] = event.data.revision
