@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.log.database import SqliteDatabase
+from core.log.kafka import KafkaEventLog, KafkaOptions
 from core.log.port import EventLog
 from core.log.sqlite import SqliteEventLog
 from core.state.port import StateStore
@@ -15,6 +16,7 @@ from core.state.sqlite import SqliteStateStore
 from tests.memory_broker import Broker, Chaos
 from tests.memory_log import MemoryEventLog
 from tests.memory_state import MemoryStateStore
+from tests.servers.kafka import kafka_bootstrap
 from tests.servers.minio import minio_address
 from tests.servers.s3 import connect, place_of
 from tests.servers.seaweedfs import seaweedfs_address
@@ -67,6 +69,23 @@ def _memory_log(folder: Path) -> OpenLog:
     return open_log
 
 
+def _kafka_log(folder: Path) -> OpenLog:
+    return _open_kafka(kafka_bootstrap(), f"{place_of(folder)}.")
+
+
+def _open_kafka(bootstrap: str, prefix: str) -> OpenLog:
+    options = KafkaOptions(bootstrap, "tests", prefix, session_timeout_s=6, rebalance_timeout_s=10)
+
+    async def open_log() -> EventLog:
+        return await KafkaEventLog.open(options)
+
+    return open_log
+
+
+def _kafka_address(folder: Path) -> str:
+    return f"kafka:{kafka_bootstrap()}/{place_of(folder)}."
+
+
 def _sqlite_state(folder: Path) -> OpenState:
     async def open_state() -> StateStore:
         return SqliteStateStore(SqliteDatabase(folder / "engine.db"))
@@ -106,6 +125,7 @@ class _ConnectedStateStore(S3StateStore):
 LOGS = [
     LogAdapter("sqlite", _sqlite_log, shares=False, cleans=True, address="sqlite:{}".format),
     LogAdapter("memory", _memory_log, shares=True, cleans=True),
+    LogAdapter("kafka", _kafka_log, shares=True, cleans=False, address=_kafka_address),
 ]
 STATES = [
     StateAdapter("sqlite", _sqlite_state),
@@ -120,4 +140,7 @@ async def open_address(address: str) -> EventLog:
     kind, _, place = address.partition(":")
     if kind == "sqlite":
         return await _sqlite_log(Path(place))()
+    if kind == "kafka":
+        bootstrap, _, prefix = place.partition("/")
+        return await _open_kafka(bootstrap, prefix)()
     raise ValueError(address)

@@ -9,11 +9,15 @@ import pytest
 
 from core.errors import BusyError, SettingsError
 from core.log.port import EventLog, Message, Record, TopicPartition, TopicSpec
-from tests.contracts.adapters import LogAdapter
+from tests.contracts.adapters import LOGS
 from tests.contracts.reading import Ears, after, join, numbers, publish, read
 
 Open = Callable[[], Awaitable[EventLog]]
 ONLY = TopicPartition("line", 0)
+CLEANING = pytest.mark.parametrize(
+    "log_adapter", [a for a in LOGS if a.cleans], ids=lambda a: a.name, indirect=True
+)
+"""For logs that clean when they are told to; a broker does so by itself, at times of its own."""
 
 
 @pytest.fixture(autouse=True)
@@ -168,13 +172,7 @@ async def test_closing_the_log_ends_a_following_tail(log: EventLog) -> None:
     assert await following == []
 
 
-@pytest.fixture
-def cleans(log_adapter: LogAdapter) -> None:
-    if not log_adapter.cleans:
-        pytest.skip("the broker cleans by itself, at times of its own")
-
-
-@pytest.mark.usefixtures("cleans")
+@CLEANING
 async def test_retention_removes_what_is_old(log: EventLog) -> None:
     await log.create_topics([TopicSpec("short", partitions=1, retention_s=0.05)])
     short = TopicPartition("short", 0)
@@ -191,7 +189,7 @@ async def test_retention_removes_what_is_old(log: EventLog) -> None:
     assert [(record.offset, record.value) for record in found] == [(5, b"5")]
 
 
-@pytest.mark.usefixtures("cleans")
+@CLEANING
 async def test_retention_waits_for_a_group_that_never_committed(log: EventLog) -> None:
     await log.create_topics([TopicSpec("short", partitions=1, retention_s=0.05)])
     await (await join(log, "g", ["short"])).close()
@@ -204,7 +202,7 @@ async def test_retention_waits_for_a_group_that_never_committed(log: EventLog) -
     assert numbers(found) == list(range(10))
 
 
-@pytest.mark.usefixtures("cleans")
+@CLEANING
 async def test_retention_follows_the_slowest_group(log: EventLog) -> None:
     await log.create_topics([TopicSpec("short", partitions=1, retention_s=0.05)])
     short = TopicPartition("short", 0)
@@ -220,7 +218,7 @@ async def test_retention_follows_the_slowest_group(log: EventLog) -> None:
     assert await log.begin_offsets(["short"]) == {short: 4}
 
 
-@pytest.mark.usefixtures("cleans")
+@CLEANING
 async def test_compaction_keeps_the_newest_of_each_key(log: EventLog) -> None:
     await log.create_topics([TopicSpec("tagged", partitions=2, compacted=True)])
     await publish(log, "tagged", 50, keys=5)
@@ -234,7 +232,7 @@ async def test_compaction_keeps_the_newest_of_each_key(log: EventLog) -> None:
     assert await log.end_offsets(["tagged"]) == ends
 
 
-@pytest.mark.usefixtures("cleans")
+@CLEANING
 async def test_a_tombstone_removes_what_its_key_said(log: EventLog) -> None:
     await log.create_topics([TopicSpec("products", partitions=1, compacted=True)])
     await log.publish([Message("products", "a", b"1"), Message("products", "b", b"2")])
@@ -246,7 +244,7 @@ async def test_a_tombstone_removes_what_its_key_said(log: EventLog) -> None:
     assert [(record.key, record.value) for record in found] == [("b", b"2"), ("a", None)]
 
 
-@pytest.mark.usefixtures("cleans")
+@CLEANING
 async def test_compaction_waits_for_every_group(log: EventLog) -> None:
     await log.create_topics([TopicSpec("tagged", partitions=1, compacted=True)])
     tagged = TopicPartition("tagged", 0)

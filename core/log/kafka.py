@@ -1,0 +1,142 @@
+"""The event log of a cluster: Apache Kafka.
+
+Durability is the cluster's: what is published was written by every replica in sync, so keep three
+copies and ``min.insync.replicas=2`` where a machine may be lost. Kafka fences commits by the
+group's generation, and publishing not at all; see ``kafka_fences``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+
+from core.errors import SettingsError
+from core.log.kafka_cluster import Cluster
+from core.log.kafka_options import KafkaOptions, quieten_client
+from core.log.kafka_producer import Appender
+from core.log.kafka_subscription import KafkaSubscription
+from core.log.kafka_tail import Tail
+from core.log.kafka_topics import KafkaTopic
+from core.log.port import (
+    Fence,
+    Message,
+    RebalanceListener,
+    Record,
+    Start,
+    TopicPartition,
+    TopicSpec,
+)
+
+__all__ = ["KafkaEventLog", "KafkaOptions", "KafkaTopic"]
+
+
+class KafkaEventLog:
+    """An ``EventLog`` for many processes on many machines."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+        self._appender = Appender(cluster.options, cluster.credentials, cluster.topics)
+        self._subscriptions: set[KafkaSubscription] = set()
+        self._tails: set[Tail] = set()
+        quieten_client()
+
+    @classmethod
+    async def open(cls, options: KafkaOptions) -> KafkaEventLog:
+        """Reaches no broker yet: one that is away is an outage of the first call.
+
+        Raises:
+            SettingsError: a certificate cannot be read.
+        """
+        return cls(await asyncio.to_thread(Cluster, options))
+
+    async def create_topics(self, topics: Sequence[TopicSpec]) -> None:
+        """Makes the missing ones; existing ones stay as they are, see :meth:`described`."""
+        await self._cluster.topics.create(topics)
+
+    async def topics(self) -> dict[str, TopicSpec]:
+        return {name: topic.spec for name, topic in (await self.described()).items()}
+
+    async def described(self) -> dict[str, KafkaTopic]:
+        """Every topic as the cluster keeps it in truth, whoever made it."""
+        return await self._cluster.topics.described()
+
+    async def publish(self, messages: Sequence[Message], fence: Fence | None = None) -> None:
+        """See the port. After an error some of the messages may have been written.
+
+        Raises:
+            LimitExceededError: a message is larger than the cluster takes.
+            OutageError: it was not acknowledged within half a minute.
+        """
+        if not messages:
+            return
+        if fence is not None:
+            self._cluster.fences.check(fence)
+        await self._appender.append(messages)
+
+    async def subscribe(
+        self, group: str, topics: Sequence[str], listener: RebalanceListener
+    ) -> KafkaSubscription:
+        """See the port. Raises SettingsError for a topic that does not exist, or no group."""
+        if not group:
+            raise SettingsError("a consumer group needs a name")
+        await self._cluster.topics.partitions(topics)
+        subscription = KafkaSubscription(
+            self._cluster, group, topics, listener, self._subscriptions.discard
+        )
+        self._subscriptions.add(subscription)
+        try:
+            await subscription.join()
+        except BaseException:
+            await subscription.close()
+            raise
+        return subscription
+
+    async def tail(
+        self, topics: Sequence[str], start: Start | Mapping[TopicPartition, int], follow: bool
+    ) -> AsyncIterator[Record]:
+        """Positions are taken when the first record is asked for; a partition that ``start``
+        leaves out is read whole."""
+        tail = Tail(self._cluster)
+        self._tails.add(tail)
+        try:
+            async for record in tail.read(topics, start, follow):
+                yield record
+        finally:
+            self._tails.discard(tail)
+            await tail.close()
+
+    async def committed(self, group: str) -> dict[TopicPartition, int]:
+        return await self._cluster.offsets.committed(group)
+
+    async def set_offsets(self, group: str, offsets: Mapping[TopicPartition, int]) -> None:
+        await self._cluster.offsets.set(group, offsets)
+
+    async def begin_offsets(self, topics: Collection[str]) -> dict[TopicPartition, int]:
+        return await self._cluster.offsets.begin(topics)
+
+    async def end_offsets(self, topics: Collection[str]) -> dict[TopicPartition, int]:
+        return await self._cluster.offsets.end(topics)
+
+    async def offsets_at(self, topic: str, timestamp: int) -> dict[TopicPartition, int]:
+        return await self._cluster.offsets.at(topic, timestamp)
+
+    async def lag(self, group: str, topics: Collection[str]) -> dict[TopicPartition, int]:
+        return await self._cluster.offsets.lag(group, topics)
+
+    async def groups(self) -> list[str]:
+        return await self._cluster.offsets.groups()
+
+    async def maintain(self) -> None:
+        """Nothing: the brokers apply retention and compaction, at times of their own. They wait
+        for no group, so keep records longer than a consumer may be away."""
+
+    async def close(self) -> None:
+        """Closes what is still subscribed or read."""
+        try:
+            for subscription in list(self._subscriptions):
+                await subscription.close()
+        finally:
+            for tail in list(self._tails):
+                await tail.close()
+            await self._appender.close()
+            await self._cluster.asking.close()

@@ -1,0 +1,22 @@
+"""What the parts of one Kafka client share."""
+
+from __future__ import annotations
+
+from core.log.kafka_asking import Asking
+from core.log.kafka_fences import Fences
+from core.log.kafka_offsets import GroupOffsets
+from core.log.kafka_options import Credentials, KafkaOptions
+from core.log.kafka_topics import Topics
+
+
+class Cluster:
+    """Reaches no broker before it is used."""
+
+    def __init__(self, options: KafkaOptions) -> None:
+        """Reads the certificates; raises SettingsError."""
+        self.options = options
+        self.credentials = Credentials(options)
+        self.asking = Asking(options, self.credentials)
+        self.topics = Topics(options, self.asking)
+        self.offsets = GroupOffsets(options, self.asking, self.topics)
+        self.fences = Fences()

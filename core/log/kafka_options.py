@@ -1,0 +1,127 @@
+"""How a Kafka cluster is reached, and what that means in aiokafka's arguments."""
+
+from __future__ import annotations
+
+import logging
+import ssl
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import structlog
+
+from core.errors import SettingsError
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class KafkaOptions:
+    """Where the brokers are, who we are, and how patient a group is with a silent member.
+
+    Attributes:
+        bootstrap_servers: ``host:port`` with commas between.
+        client: what brokers call us in their logs and group listings.
+        prefix: put before the name of every topic and group; callers never see it.
+        session_timeout_s: a member that was not heard of for so long loses its partitions.
+        max_poll_interval_s: so does one that did not fetch.
+        rebalance_timeout_s: how long a rebalance waits for ``revoked`` to return.
+        instance: static membership: our own name, the same after a restart; empty is dynamic.
+        replication_factor: copies of a topic that is created; -1 leaves it to the broker.
+
+    Raises:
+        SettingsError: the servers are not written as ``host:port``.
+    """
+
+    bootstrap_servers: str
+    client: str = "tagger"
+    prefix: str = ""
+    compression: Literal["none", "lz4", "zstd"] = "lz4"
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "PLAIN"
+    sasl_username: str = ""
+    sasl_password: str = field(default="", repr=False)
+    ssl_cafile: str = ""
+    ssl_certfile: str = ""
+    ssl_keyfile: str = ""
+    session_timeout_s: float = 30.0
+    max_poll_interval_s: float = 300.0
+    rebalance_timeout_s: float = 60.0
+    instance: str = ""
+    replication_factor: int = -1
+
+    def __post_init__(self) -> None:
+        for server in self.servers:
+            host, _, port = server.rpartition(":")
+            if not host or not port.isdecimal() or not 0 < int(port) < 65536:
+                raise SettingsError(
+                    f"KAFKA_BOOTSTRAP_SERVERS: {server!r} is not host:port; "
+                    "several are written with commas between"
+                )
+
+    @property
+    def servers(self) -> list[str]:
+        return [server.strip() for server in self.bootstrap_servers.split(",")]
+
+    def outer(self, name: str) -> str:
+        """What the cluster calls a topic or a group of ours."""
+        return self.prefix + name
+
+    def inner(self, name: str) -> str | None:
+        """What we call it; None if it is not ours."""
+        return name[len(self.prefix) :] if name.startswith(self.prefix) else None
+
+
+class Credentials:
+    """The part of aiokafka's arguments that every client of ours shares."""
+
+    def __init__(self, options: KafkaOptions) -> None:
+        """Reads the certificates; raises SettingsError."""
+        self._options = options
+        self._tls = _tls(options) if options.security_protocol.endswith("SSL") else None
+
+    def arguments(self, request_timeout_s: float) -> dict[str, Any]:
+        """For a client whose requests fail after so many seconds without an answer."""
+        options = self._options
+        arguments = {
+            "client_id": options.client,
+            "request_timeout_ms": int(request_timeout_s * 1000),
+            "security_protocol": options.security_protocol,
+            "ssl_context": self._tls,
+        }
+        if options.security_protocol.startswith("SASL"):
+            arguments |= {
+                "sasl_mechanism": options.sasl_mechanism,
+                "sasl_plain_username": options.sasl_username,
+                "sasl_plain_password": options.sasl_password,
+            }
+        return arguments
+
+
+def _tls(options: KafkaOptions) -> ssl.SSLContext:
+    try:
+        context = ssl.create_default_context(cafile=options.ssl_cafile or None)
+        if options.ssl_certfile:
+            context.load_cert_chain(options.ssl_certfile, options.ssl_keyfile or None)
+    except OSError as error:  # ssl.SSLError is one, too
+        raise SettingsError(
+            f"a certificate cannot be read ({error}); "
+            "check KAFKA_SSL_CAFILE, KAFKA_SSL_CERTFILE and KAFKA_SSL_KEYFILE"
+        ) from error
+    return context
+
+
+class _ToDebug(logging.Handler):
+    """aiokafka calls every broken connection an error, and each of its tasks says it again. What
+    an outage means for us is said once, by who waits for it."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        _log.debug("kafka_client_said", level=record.levelname.lower(), said=record.getMessage())
+
+
+def quieten_client() -> None:
+    """Takes aiokafka's own log lines off stderr; they are there at log level debug."""
+    logger = logging.getLogger("aiokafka")
+    if not any(isinstance(handler, _ToDebug) for handler in logger.handlers):
+        logger.addHandler(_ToDebug())
+        logger.setLevel(logging.WARNING)
+        logger.propagate = False
