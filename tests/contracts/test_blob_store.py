@@ -365,7 +365,12 @@ async def test_killing_a_writer_loses_nothing_that_it_was_promised(
 
     blobs = await open_blobs()
     found = {entry.key: entry async for entry in blobs.list("")}
-    assert {key.strip() for key in promised} <= found.keys()
+    kept = {key.strip() for key in promised}
+    assert kept <= found.keys()
     for key, entry in found.items():
-        assert await blobs.get(key) == content(key)
         assert entry.content_type == "image/x-test"
+        try:
+            assert await blobs.get(key) == content(key)
+        except BlobMissingError:
+            # A server may take back what it had not acknowledged when the writer died.
+            assert key not in kept
