@@ -65,7 +65,7 @@ class KafkaEventLog:
 
         Raises:
             LimitExceededError: a message is larger than the cluster takes.
-            OutageError: it was not acknowledged within half a minute.
+            OutageError: it was not acknowledged in time.
         """
         if not messages:
             return

@@ -20,7 +20,6 @@ from core.log.port import TopicPartition
 
 T = TypeVar("T")
 
-_ANSWER_S = 10.0
 _AGAIN_S = 0.1
 _PULSE_S = 5.0
 _NO_GENERATION = -1
@@ -81,7 +80,7 @@ class Asking:
     async def ask(self, question: Callable[[Clients], Awaitable[T]]) -> T:
         """Repeats the question while the cluster is busy with itself."""
         try:
-            async with asyncio.timeout(_ANSWER_S):
+            async with asyncio.timeout(self._options.answer_s):
                 return await self._answer(question)
         except Failure as error:
             await self._drop(self._clients)
@@ -106,7 +105,7 @@ class Asking:
             return self._clients
 
     async def _connect(self) -> Clients:
-        arguments = self._credentials.arguments(_ANSWER_S)
+        arguments = self._credentials.arguments(self._options.answer_s)
         arguments["bootstrap_servers"] = self._options.servers
         admin = Admin(**arguments)
         reader = AIOKafkaConsumer(**arguments, isolation_level="read_committed")

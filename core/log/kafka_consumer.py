@@ -14,7 +14,6 @@ from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from core.log.kafka_options import Credentials, KafkaOptions
 from core.log.port import Record
 
-_REQUEST_S = 10.0
 _HEARTBEAT_S = 1.0
 _FETCH_WAIT_MS = 200
 _STOP_S = 5.0
@@ -114,7 +113,7 @@ def member(options: KafkaOptions, credentials: Credentials, group: str) -> Consu
     """A consumer that will join a group; start it, then subscribe it."""
     instance = f"{options.instance}.{options.outer(group)}" if options.instance else None
     # Joining is answered when every member came, so that request has to outwait a rebalance.
-    arguments = credentials.arguments(options.rebalance_timeout_s + _REQUEST_S)
+    arguments = credentials.arguments(options.rebalance_timeout_s + options.answer_s)
     return Consumer(
         bootstrap_servers=options.servers,
         group_id=options.outer(group),
@@ -131,5 +130,5 @@ def member(options: KafkaOptions, credentials: Credentials, group: str) -> Consu
 
 def loner(options: KafkaOptions, credentials: Credentials) -> Consumer:
     """A consumer without a group; start it, then assign it."""
-    arguments = credentials.arguments(_REQUEST_S)
+    arguments = credentials.arguments(options.answer_s)
     return Consumer(bootstrap_servers=options.servers, **_EVERY_CLIENT, **arguments)

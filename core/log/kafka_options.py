@@ -27,6 +27,8 @@ class KafkaOptions:
         rebalance_timeout_s: how long a rebalance waits for ``revoked`` to return.
         instance: static membership: our own name, the same after a restart; empty is dynamic.
         replication_factor: copies of a topic that is created; -1 leaves it to the broker.
+        answer_s: how long an answer is waited for before it is an outage.
+        publish_s: the same for an acknowledgement, which outlives a broker's restart.
 
     Raises:
         SettingsError: the servers are not written as ``host:port``.
@@ -48,6 +50,8 @@ class KafkaOptions:
     rebalance_timeout_s: float = 60.0
     instance: str = ""
     replication_factor: int = -1
+    answer_s: float = 10.0
+    publish_s: float = 30.0
 
     def __post_init__(self) -> None:
         for server in self.servers:

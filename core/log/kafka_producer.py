@@ -23,8 +23,6 @@ from core.log.kafka_topics import Topics
 from core.log.partitioner import partition_of
 from core.log.port import Message, TopicPartition
 
-_PUBLISH_S = 30.0
-_REQUEST_S = 10.0
 _ABANDON_S = 5.0
 _BATCH = 512 * 2**10
 _LARGEST_REQUEST = 2 * 2**20
@@ -74,7 +72,7 @@ class Appender:
         counts = await self._topics.partitions({message.topic for message in messages})
         producer: _Producer | None = None
         try:
-            async with asyncio.timeout(_PUBLISH_S):
+            async with asyncio.timeout(self._options.publish_s):
                 producer = await self._connected()
                 await self._deliver(producer, self._batches(producer, messages, counts))
         except Failure as error:
@@ -142,7 +140,7 @@ class Appender:
             compression_type=None if compression == "none" else compression,
             max_batch_size=_BATCH,
             max_request_size=_LARGEST_REQUEST,
-            **self._credentials.arguments(_REQUEST_S),
+            **self._credentials.arguments(self._options.answer_s),
         )
         try:
             await producer.start()

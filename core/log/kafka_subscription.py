@@ -28,8 +28,6 @@ from core.log.kafka_errors import Failure, translated, why_unreachable
 from core.log.kafka_group import GroupWord
 from core.log.port import Fence, RebalanceListener, Record, TopicPartition
 
-_CONNECT_S = 15.0
-_COMMIT_S = 10.0
 _SETTLE_S = 3.0
 _LOOK_AGAIN_S = 1.0
 
@@ -128,7 +126,7 @@ class KafkaSubscription:
             raise self._lost(offsets)
         outer = {self._outer(tp): offset for tp, offset in offsets.items()}
         try:
-            async with asyncio.timeout(_COMMIT_S), self._committing:
+            async with asyncio.timeout(self._cluster.options.answer_s), self._committing:
                 await consumer.commit(outer)
         except (CommitFailedError, IllegalStateError) as error:
             raise self._lost(offsets) from error
@@ -177,7 +175,7 @@ class KafkaSubscription:
         options, credentials = self._cluster.options, self._cluster.credentials
         consumer = member(options, credentials, self._group)
         try:
-            async with asyncio.timeout(_CONNECT_S):
+            async with asyncio.timeout(options.answer_s):
                 await consumer.start()
         except KafkaConnectionError as error:
             await consumer.leave()

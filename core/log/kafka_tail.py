@@ -14,7 +14,6 @@ from core.log.kafka_consumer import Consumer, loner, records
 from core.log.kafka_errors import Failure, translated, why_unreachable
 from core.log.port import Record, Start, TopicPartition
 
-_CONNECT_S = 15.0
 _PAGE = 512
 _LOOK_AGAIN_MS = 250
 
@@ -85,7 +84,7 @@ class Tail:
         options, credentials = self._cluster.options, self._cluster.credentials
         consumer = self._consumer = loner(options, credentials)
         try:
-            async with asyncio.timeout(_CONNECT_S):
+            async with asyncio.timeout(options.answer_s):
                 await consumer.start()
         except KafkaConnectionError as error:
             await self.close()

@@ -64,6 +64,7 @@ class KafkaBroker(ServerProcess):
 
     def start(self, patience_s: float = 60.0) -> None:
         if not self._properties.exists():
+            self._properties.parent.mkdir(parents=True, exist_ok=True)
             self._properties.write_text(self._settings)
             cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
             storage = ("kafka.tools.StorageTool", "format", "--standalone", "-t", cluster)
