@@ -9,7 +9,9 @@ import pytest
 import structlog
 from structlog.testing import capture_logs
 
+from tests.producers.buckets import Bucket, open_bucket
 from tests.producers.engine import Engine, open_engine
+from tests.servers.minio import minio_address
 
 
 @pytest.fixture
@@ -24,6 +26,12 @@ def folder(tmp_path: Path) -> Path:
     folder = tmp_path / "photos"
     folder.mkdir()
     return folder
+
+
+@pytest.fixture
+async def bucket() -> AsyncIterator[Bucket]:
+    async with open_bucket(minio_address()) as bucket:
+        yield bucket
 
 
 @pytest.fixture

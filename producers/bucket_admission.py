@@ -1,0 +1,212 @@
+"""From listed to announced: downloads, announces in batches, and waits out what is away."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from minio.error import S3Error
+
+from core.errors import OutageError, TaggingError
+from core.intake import Announced, Intake, Submission
+from core.originals import ChangedWhileReadError, UnreadableFileError
+from core.s3 import S3Connection
+from core.scratch import temporary_folder
+from producers.batches import Batches
+from producers.downloads import Downloads
+from producers.hold import Hold
+from producers.ledger import Ledger
+from producers.objects import Version, place_of, uri_of
+from producers.options import BucketOptions
+from producers.refusals import Refusals
+
+
+@dataclass(frozen=True, slots=True)
+class WatchedBucket:
+    """A bucket, and who announces what is in it."""
+
+    producer: str
+    name: str
+    connection: S3Connection
+
+    @property
+    def place(self) -> str:
+        return place_of(self.name)
+
+    def uri(self, version: Version) -> str:
+        return uri_of(self.name, version.key)
+
+
+class _Fetched(NamedTuple):
+    """What was wanted, what came, and where it lies for the moment."""
+
+    wanted: Version
+    found: Version
+    path: Path
+
+
+class BucketAdmission:
+    """Takes in objects. An S3 object is whole when it is there, so nothing has to settle; and
+    nothing is probed: one that does not decode is announced, so that its sender gets a reason.
+
+    Args:
+        scratch: a folder for objects while they are taken in.
+        on_progress: called when a batch ends.
+    """
+
+    def __init__(
+        self,
+        bucket: WatchedBucket,
+        *,
+        intake: Intake,
+        ledger: Ledger,
+        scratch: Path,
+        options: BucketOptions,
+        clock: Callable[[], float],
+        on_progress: Callable[[], None],
+    ) -> None:
+        self._bucket = bucket
+        self._intake = intake
+        self._ledger = ledger
+        self._scratch = scratch
+        self._options = options
+        self._downloads = Downloads(bucket.connection, bucket.name, options.downloads)
+        self.refusals = Refusals(producer=bucket.producer, place=bucket.place)
+        self.hold = Hold(options.retry, producer=bucket.producer, place=bucket.place)
+        self._batches: Batches[Version] = Batches(
+            self._take_in,
+            size_of=lambda version: version.size,
+            options=options,
+            hold=self.hold,
+            clock=clock,
+            on_progress=on_progress,
+        )
+        self.announced = 0
+
+    def __len__(self) -> int:
+        """How many objects are on their way in."""
+        return len(self._batches)
+
+    @property
+    def busy(self) -> bool:
+        return self._batches.busy
+
+    def offer(self, version: Version) -> None:
+        """It was seen in the bucket: takes it in unless it was, is on its way, or is too large."""
+        if self._takes(version) and self._batches.under_way(version.key) != version:
+            self._batches.add(version.key, version)
+
+    def work(self) -> None:
+        """Starts what may be started now; raises what a batch met and no waiting mends."""
+        self._batches.work()
+
+    async def finish(self) -> None:
+        """Ends the batches under way; what is cut off is taken up by a restart."""
+        await self._batches.finish()
+        self._downloads.close()
+
+    def _is_new(self, version: Version) -> bool:
+        return not self._ledger.knows(self._bucket.uri(version), version.mark)
+
+    def _fits(self, version: Version) -> bool:
+        return version.size <= self._options.max_object_bytes
+
+    def _takes(self, version: Version) -> bool:
+        """Whether it is to be announced; says so if that is only for its size."""
+        if self._is_new(version) and not self._fits(version):
+            most = self._options.max_object_bytes >> 20
+            reason = f"larger than {most} MiB: shrink it, or raise TAGGER_BUCKET__MAX_OBJECT_MB"
+            self.refusals.refuse(version, "too_large", reason)
+        return self._is_new(version) and self._fits(version)
+
+    async def _take_in(self, batch: dict[str, Version]) -> None:
+        waiting = batch
+        try:
+            with temporary_folder(self._scratch) as folder:
+                fetched, failed = await self._fetch(list(batch.values()), folder)
+                waiting = {one.wanted.key: one.wanted for one in fetched}
+                waiting |= {version.key: version for version in failed}
+                outcomes = await self._intake.announce_many(list(map(self._submission, fetched)))
+        except OutageError as error:
+            self._batches.give_back(waiting, error)
+            return
+        for one, outcome in zip(fetched, outcomes, strict=True):
+            self._conclude(one, outcome)
+        if failed:
+            await self._blame(failed, some_came=bool(fetched))
+        elif fetched or not self._batches.waiting:
+            self.hold.succeeded()
+
+    async def _fetch(
+        self, wanted: list[Version], folder: Path
+    ) -> tuple[list[_Fetched], dict[Version, OutageError]]:
+        """What there is to announce, and what could not be read; of the rest there is no more to
+        be said."""
+        paths = [folder / str(number) for number in range(len(wanted))]
+        answers = await asyncio.gather(*map(self._fetch_one, wanted, paths))
+        fetched: list[_Fetched] = []
+        failed: dict[Version, OutageError] = {}
+        for version, path, answer in zip(wanted, paths, answers, strict=True):
+            if isinstance(answer, OutageError):
+                failed[version] = answer
+            elif isinstance(answer, S3Error):
+                self.refusals.refuse(version, "unreadable", f"{answer.code}: {answer.message}")
+            elif answer is None:
+                self.refusals.forget(version)
+            elif self._takes(answer):
+                fetched.append(_Fetched(version, answer, path))
+        return fetched, failed
+
+    async def _fetch_one(
+        self, version: Version, path: Path
+    ) -> Version | OutageError | S3Error | None:
+        def take(found: Version) -> bool:
+            return self._is_new(found) and self._fits(found)
+
+        try:
+            return await self._downloads.fetch(version, path, take)
+        except (OutageError, S3Error) as error:
+            return error
+
+    async def _blame(self, failed: dict[Version, OutageError], some_came: bool) -> None:
+        """Tells objects that cannot be read, and would pause all, from a server that is away."""
+        well = some_came or await self._answers()
+        for version, error in failed.items():
+            if well and self.refusals.failed(version):
+                self.refusals.refuse(version, "unreadable", str(error))
+            else:
+                self._batches.give_back({version.key: version}, error)
+
+    async def _answers(self) -> bool:
+        try:
+            return await self._bucket.connection.call(
+                lambda client: client.bucket_exists(self._bucket.name)
+            )
+        except (OutageError, S3Error):
+            return False
+
+    def _submission(self, one: _Fetched) -> Submission:
+        return Submission(
+            path=one.path,
+            uri=self._bucket.uri(one.found),
+            producer=self._bucket.producer,
+            filename=one.found.key.rpartition("/")[2],
+            place=self._bucket.place,
+            mark=one.found.mark,
+            repeat=False,
+        )
+
+    def _conclude(self, one: _Fetched, outcome: Announced | TaggingError) -> None:
+        if isinstance(outcome, Announced):
+            self.announced += outcome.new
+            self._ledger.learn(outcome.uri, one.found.mark)
+            self.refusals.forget(one.wanted)
+        elif isinstance(outcome, ChangedWhileReadError | UnreadableFileError):
+            # Nobody but us has to do with that file.
+            error = OutageError(f"the scratch folder {self._scratch} is meddled with: {outcome}")
+            self._batches.give_back({one.wanted.key: one.wanted}, error)
+        else:
+            raise outcome
