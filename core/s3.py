@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self, TypeVar
 from urllib.parse import urlsplit
+from xml.etree.ElementTree import ParseError
 
 import urllib3
 from minio import Minio
@@ -137,17 +138,13 @@ class S3Connection:
                 if not client.bucket_exists(name):
                     client.make_bucket(name)
             except S3Error as error:
-                if error.code in _REFUSED:
+                if error.code in _MADE_MEANWHILE:
+                    return
+                if advice := _setting(error):
                     raise SettingsError(
-                        f"{self.endpoint} refuses us the bucket {name!r} ({error.code}): check"
-                        " S3_ACCESS_KEY and S3_SECRET_KEY, and what they are allowed to do"
+                        f"{self.endpoint} refuses us the bucket {name!r} ({error.code}): {advice}"
                     ) from error
-                if error.code in _REGION:
-                    raise SettingsError(
-                        f"{self.endpoint} wants another region ({error.message}): set S3_REGION"
-                    ) from error
-                if error.code not in _MADE_MEANWHILE:
-                    raise
+                raise
             except ValueError as error:
                 raise SettingsError(f"no bucket can be called {name!r}: {error}") from error
 
@@ -173,7 +170,7 @@ class S3Connection:
                     f"the S3 server {self.endpoint} answers {error.code}: {advice}"
                 ) from error
             raise
-        except (ServerError, InvalidResponseError) as error:
+        except (ServerError, InvalidResponseError, ParseError) as error:
             raise OutageError(
                 f"{self.endpoint} does not answer as an S3 server does ({error}): check that it is"
                 " well, and S3_ENDPOINT"
@@ -218,6 +215,17 @@ class _Retries(urllib3.Retry):
         if isinstance(error, ReadTimeoutError):
             raise error
         return super().increment(method, url, response, error, _pool, _stacktrace)
+
+
+def _setting(error: S3Error) -> str | None:
+    """Which setting to correct, where this is what the first contact meets."""
+    if error.code in _REFUSED:
+        return "check S3_ACCESS_KEY and S3_SECRET_KEY, and what they are allowed to do"
+    if error.code in _REGION:
+        return f"set S3_REGION ({error.message})"
+    if error.code == "InvalidBucketName":
+        return "it takes 3 to 63 lowercase letters, digits, dots and dashes"
+    return None
 
 
 def _advice(error: S3Error) -> str | None:
