@@ -158,21 +158,17 @@ class BucketProducer:
         Raises:
             SettingsError: there is no such bucket when the server is first met.
         """
-        tasks = [asyncio.create_task(self._wake_when(stop))]
+        watching = asyncio.create_task(self._watch())
+        stopping = asyncio.create_task(stop.wait())
         try:
-            while not stop.is_set() and not await self._load_ledger():
-                await self._rest()
-            following = asyncio.create_task(self._follow_notices())
-            tasks.append(following)
-            while not stop.is_set():
-                if following.done():
-                    following.result()
-                await self._pass()
-                await self._rest()
+            await asyncio.wait((watching, stopping), return_when=asyncio.FIRST_COMPLETED)
+            if watching.done():
+                watching.result()
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            # A listing is not waited for: it may be long, or its server frozen.
+            watching.cancel()
+            stopping.cancel()
+            await asyncio.gather(watching, stopping, return_exceptions=True)
             await self._admission.finish()
             for future in (*self._asked, *self._answering):
                 if not future.done():
@@ -188,6 +184,19 @@ class BucketProducer:
         self._asked.append(future)
         self._list_soon()
         await future
+
+    async def _watch(self) -> None:
+        while not await self._load_ledger():
+            await self._rest()
+        following = asyncio.create_task(self._follow_notices())
+        try:
+            while not following.done():
+                await self._pass()
+                await self._rest()
+            following.result()
+        finally:
+            following.cancel()
+            await asyncio.gather(following, return_exceptions=True)
 
     async def _load_ledger(self) -> bool:
         now = self._clock()
@@ -308,7 +317,3 @@ class BucketProducer:
             await asyncio.wait_for(self._wake.wait(), wait_s)
         await asyncio.sleep(_GATHER_S)
         self._wake.clear()
-
-    async def _wake_when(self, stop: asyncio.Event) -> None:
-        await stop.wait()
-        self._wake.set()

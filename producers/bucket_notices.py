@@ -105,6 +105,8 @@ class ServerNotices:
             except S3Error as error:
                 reason = f"the server sends no notifications ({error.code})"
                 unheard = Unheard(reason, refused=error.response.status in _REFUSALS)
+            except _NoStreamError as error:
+                unheard = Unheard(str(error), refused=True)
             except (MinioException, HTTPError) as error:
                 unheard = Unheard(f"the server cannot be listened to: {error}", refused=False)
             yield unheard
@@ -128,6 +130,10 @@ class ServerNotices:
                 yield sign
         finally:
             subscription.cut()
+
+
+class _NoStreamError(Exception):
+    """The server took the call for another one: a listing, as AWS does."""
 
 
 class _Subscription(threading.Thread):
@@ -172,6 +178,9 @@ class _Subscription(threading.Thread):
             preload_content=False,
         )
         try:
+            kind = response.headers.get("content-type", "nothing")
+            if not kind.startswith("text/event-stream"):
+                raise _NoStreamError(f"the server sends no notifications (it answers with {kind})")
             rest = b""
             self._hand_on(b"")
             while not self._cut and (piece := response.read1(_READ)):

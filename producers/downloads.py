@@ -49,7 +49,7 @@ class Downloads:
         """
         async with self._turns:
             return await self._connection.call(
-                lambda client: self._fetch(client, wanted.key, path, take)
+                lambda client: self._fetch(client, wanted, path, take)
             )
 
     def close(self) -> None:
@@ -57,16 +57,16 @@ class Downloads:
         self._closed.set()
 
     def _fetch(
-        self, client: Minio, key: str, path: Path, take: Callable[[Version], bool]
+        self, client: Minio, wanted: Version, path: Path, take: Callable[[Version], bool]
     ) -> Version | None:
         try:
-            response = client.get_object(self._bucket, key)
+            response = client.get_object(self._bucket, wanted.key)
         except S3Error as error:
             if is_missing(error):
                 return None
             raise
         try:
-            found = Version.answered(key, response)
+            found = Version.answered(wanted, response)
             if take(found):
                 self._write(response, path)
         finally:

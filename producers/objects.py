@@ -35,10 +35,10 @@ class Version(NamedTuple):
         return cls(found.object_name or "", plain_etag(found.etag), found.size or 0)
 
     @classmethod
-    def answered(cls, key: str, response: BaseHTTPResponse) -> Self:
-        """By the headers of an answer to GET."""
-        headers = response.headers
-        return cls(key, plain_etag(headers.get("etag")), int(headers.get("content-length") or 0))
+    def answered(cls, wanted: Self, response: BaseHTTPResponse) -> Self:
+        """What an answer to GET is about to send, by its headers."""
+        size = response.headers.get("content-length", wanted.size)
+        return cls(wanted.key, plain_etag(response.headers.get("etag")), int(size))
 
     @property
     def mark(self) -> str:

@@ -12,6 +12,7 @@ from structlog.testing import capture_logs
 from tests.producers.buckets import Bucket, open_bucket
 from tests.producers.engine import Engine, open_engine
 from tests.servers.minio import minio_address
+from tests.servers.seaweedfs import seaweedfs_address
 
 
 @pytest.fixture
@@ -30,7 +31,15 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 async def bucket() -> AsyncIterator[Bucket]:
+    """An empty one on MinIO."""
     async with open_bucket(minio_address()) as bucket:
+        yield bucket
+
+
+@pytest.fixture
+async def plain_bucket() -> AsyncIterator[Bucket]:
+    """An empty one on a server without notifications."""
+    async with open_bucket(seaweedfs_address()) as bucket:
         yield bucket
 
 

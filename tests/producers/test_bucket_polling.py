@@ -3,28 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Any
-
-import pytest
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+from typing import Any, cast
 
 from core.retry import RetryPolicy
 from core.s3 import S3Connection, S3Options
-from producers.bucket_notices import ServerNotices, Subscribed, Unheard
-from tests.producers.buckets import Bucket, open_bucket, watching
+from producers.bucket_notices import Notice, ServerNotices, Subscribed, Unheard
+from tests.producers.buckets import Bucket, watching
 from tests.producers.engine import Engine, announced, eventually, photo, sha256
 from tests.producers.test_bucket import ODD
-from tests.servers.seaweedfs import seaweedfs_address
 
 RETRY = RetryPolicy(base_s=0.05, cap_s=0.1)
-
-
-@pytest.fixture
-async def plain_bucket() -> AsyncIterator[Bucket]:
-    """Of a server without notifications."""
-    async with open_bucket(seaweedfs_address()) as bucket:
-        yield bucket
 
 
 async def test_a_server_without_notifications_is_polled_and_that_is_said_once(
@@ -63,38 +53,54 @@ async def test_replaced_objects_and_odd_keys_are_found_by_polling_too(
 
 
 async def test_a_server_that_takes_a_subscription_and_stays_silent_is_not_trusted() -> None:
-    async with silent_server() as endpoint:
-        connection = S3Connection(S3Options(endpoint, "a", "b", region="us-east-1"))
-        notices = ServerNotices(connection, "drop", retry=RETRY, again_s=60.0, patience_s=0.2)
-
-        notice = await anext(notices.follow())
-        await connection.close()
+    async with silent_server(b"") as endpoint, notices_of(endpoint) as notices:
+        notice = await anext(notices)
 
     assert isinstance(notice, Unheard)
     assert notice.refused
     assert "no sign of life" in notice.reason
 
 
+async def test_a_server_that_takes_a_subscription_for_a_listing_is_not_trusted() -> None:
+    async with (
+        silent_server(answer("application/xml")) as endpoint,
+        notices_of(endpoint) as notices,
+    ):
+        notice = await anext(notices)
+
+    assert isinstance(notice, Unheard)
+    assert notice.refused
+    assert "application/xml" in notice.reason
+
+
 async def test_a_subscription_that_falls_silent_is_made_anew() -> None:
-    async with silent_server(
-        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n \r\n"
-    ) as at:
-        connection = S3Connection(S3Options(at, "a", "b", region="us-east-1"))
-        follow = ServerNotices(
-            connection, "drop", retry=RETRY, again_s=60.0, patience_s=0.2
-        ).follow()
+    stream = answer("text/event-stream")
 
-        notices = [await anext(follow) for _ in range(3)]
-        await follow.aclose()  # type: ignore[attr-defined]
-        await connection.close()
+    async with silent_server(stream) as endpoint, notices_of(endpoint) as notices:
+        first, second, third = [await anext(notices) for _ in range(3)]
 
-    assert notices[0] == notices[2] == Subscribed()
-    assert isinstance(notices[1], Unheard)
-    assert not notices[1].refused
+    assert first == third == Subscribed()
+    assert isinstance(second, Unheard)
+    assert not second.refused
 
 
 @asynccontextmanager
-async def silent_server(greeting: bytes = b"") -> AsyncIterator[str]:
+async def notices_of(endpoint: str) -> AsyncIterator[AsyncIterator[Notice]]:
+    connection = S3Connection(S3Options(endpoint, "a", "b", region="us-east-1"))
+    notices = ServerNotices(connection, "drop", retry=RETRY, again_s=60.0, patience_s=0.2)
+    async with aclosing(cast("AsyncGenerator[Notice, None]", notices.follow())) as follow:
+        yield follow
+    await connection.close()
+
+
+def answer(content_type: str) -> bytes:
+    """The beginning of one, and a first blank."""
+    head = f"HTTP/1.1 200 OK\r\nContent-Type: {content_type}\r\nTransfer-Encoding: chunked\r\n\r\n"
+    return head.encode() + b"1\r\n \r\n"
+
+
+@asynccontextmanager
+async def silent_server(greeting: bytes) -> AsyncIterator[str]:
     """Takes a request, says the greeting, and no more."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
