@@ -98,7 +98,7 @@ class S3Connection:
         self._pool = urllib3.PoolManager(
             maxsize=threads,
             timeout=urllib3.Timeout(connect=_CONNECT_S, read=read_timeout_s),
-            retries=_Retries(total=1, connect=0, status=0),
+            retries=_Retries(total=1, connect=0, status=0, respect_retry_after_header=False),
         )
         try:
             self._client = Minio(

@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import urlsplit
+
+import urllib3
+from minio import Minio
+from minio.error import MinioException
 
 from core.s3 import S3Connection, S3Options
 from tests.servers.session import Address
@@ -21,3 +27,17 @@ def place_of(folder: Path) -> str:
     if not note.exists():
         note.write_text(f"test-{uuid.uuid4().hex}")
     return note.read_text()
+
+
+def grants(address: Address, wish: Callable[[Minio], object]) -> bool:
+    """Whether the server does what is wished; one that is starting up does not."""
+    client = Minio(
+        *(urlsplit(address["endpoint"]).netloc, address["access_key"], address["secret_key"]),
+        secure=False,
+        http_client=urllib3.PoolManager(retries=False, timeout=5.0),
+    )
+    try:
+        wish(client)
+    except (MinioException, urllib3.exceptions.HTTPError):
+        return False
+    return True

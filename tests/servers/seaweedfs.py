@@ -7,11 +7,10 @@ import json
 import sysconfig
 from pathlib import Path
 
-import urllib3
 from minio import Minio
-from minio.error import MinioException
 
 from tests.servers.process import ServerProcess, free_port
+from tests.servers.s3 import grants
 from tests.servers.session import Address, shared, unavailable
 
 _KEY, _SECRET = "tagger-tests", "tagger-tests-secret"
@@ -39,7 +38,7 @@ class SeaweedServer(ServerProcess):
             for part in ("master", "volume", "filer", "s3")
             for kind in ("", ".grpc")
         }
-        self._host = f"127.0.0.1:{ports['-s3.port']}"
+        self.endpoint = f"http://127.0.0.1:{ports['-s3.port']}"
         super().__init__(
             [
                 *(str(_binary()), "server", f"-dir={folder}", "-ip=127.0.0.1"),
@@ -49,33 +48,25 @@ class SeaweedServer(ServerProcess):
                 *(f"{option}={port}" for option, port in ports.items()),
             ],
             folder / "seaweedfs.log",
-            ready=self._stores,
+            ready=lambda: grants(self.address, _store),
             env={"WEED_MASTER_VOLUME_GROWTH_COPY_1": "1"},
         )
 
     @property
     def address(self) -> Address:
-        return {"endpoint": f"http://{self._host}", "access_key": _KEY, "secret_key": _SECRET}
-
-    def _stores(self) -> bool:
-        """The gateway answers before there is a volume to write to."""
-        client = Minio(
-            *(self._host, _KEY, _SECRET),
-            secure=False,
-            http_client=urllib3.PoolManager(retries=False, timeout=5.0),
-        )
-        try:
-            if not client.bucket_exists("ready"):
-                client.make_bucket("ready")
-            client.put_object("ready", "ready", io.BytesIO(b"x"), 1)
-        except (MinioException, urllib3.exceptions.HTTPError):
-            return False
-        return True
+        return {"endpoint": self.endpoint, "access_key": _KEY, "secret_key": _SECRET}
 
 
 def seaweedfs_address() -> Address:
     """``endpoint``, ``access_key`` and ``secret_key`` of the session's server."""
     return shared("seaweedfs", _start)
+
+
+def _store(client: Minio) -> None:
+    """The gateway answers before there is a volume to write to."""
+    if not client.bucket_exists("ready"):
+        client.make_bucket("ready")
+    client.put_object("ready", "ready", io.BytesIO(b"x"), 1)
 
 
 def _start(folder: Path) -> tuple[ServerProcess, Address]:
