@@ -23,6 +23,8 @@ from tests.servers.kafka import java
 from tests.servers.minio import minio_address
 from tests.servers.process import ServerProcess, free_port, listens
 
+pytestmark = pytest.mark.timeout(1200)  # the first run builds the tools that it needs
+
 READY = {
     "frames": (8080, "/readyz"),
     "minio": (9000, "/minio/health/ready"),

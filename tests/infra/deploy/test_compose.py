@@ -12,6 +12,8 @@ from infra.assembly import READS, SEES
 from tests.infra.deploy import names
 from tests.infra.deploy.tools import ROOT, compose, refused_compose
 
+pytestmark = pytest.mark.timeout(1200)  # the first run builds the tools that it needs
+
 PROFILES = ("cpu", "gpu")
 SECRET = ("KEY", "PASSWORD", "SECRET", "TOKEN")
 TO_FILL_IN = [name for name, value in dotenv_values(ROOT / ".env.example").items() if not value]

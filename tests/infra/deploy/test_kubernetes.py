@@ -14,6 +14,8 @@ from infra.topics import cluster_topics
 from tests.infra.deploy import names
 from tests.infra.deploy.tools import compose, kafka_trigger_keys, keda_schema, manifests
 
+pytestmark = pytest.mark.timeout(1200)  # the first run builds the tools that it needs
+
 KUBERNETES = "1.34"
 PARTITIONS = {topic.name: topic.partitions for topic in cluster_topics()}
 

@@ -14,6 +14,8 @@ from infra.assembly import READS
 from tests.infra.deploy import names
 from tests.infra.deploy.tools import ROOT, compose, promtool
 
+pytestmark = pytest.mark.timeout(1200)  # the first run builds the tools that it needs
+
 PROMETHEUS = ROOT / "infra" / "prometheus"
 GRAFANA = ROOT / "infra" / "grafana"
 DASHBOARD: dict[str, Any] = json.loads((GRAFANA / "dashboards" / "engine.json").read_text())
