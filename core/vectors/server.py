@@ -38,7 +38,8 @@ class QdrantVectorStore:
     @classmethod
     async def open(cls, url: str, api_key: str = "", timeout_s: float = 30.0) -> QdrantVectorStore:
         """Raises SettingsError, which names QDRANT_URL or QDRANT_API_KEY, and OutageError while
-        nobody answers at ``url``. A call may take ``timeout_s`` seconds, rounded up."""
+        nobody answers at ``url``; a server that is silent for ``timeout_s`` seconds, rounded up,
+        counts as away."""
         return cls(await Connection.open(url, api_key, timeout_s))
 
     async def create(self, spec: CollectionSpec) -> None:
@@ -57,7 +58,7 @@ class QdrantVectorStore:
             await self._index(name, missing, wire.completed([*there.spec.indexed, *missing]))
 
     async def collections(self) -> dict[str, CollectionSpec]:
-        listed = await self._connection.ask(self._client.get_collections())
+        listed = await self._connection.expect(self._client.get_collections())
         names = sorted(one.name for one in listed.collections)
         looks = await asyncio.gather(*(self._recall(name) for name in names))
         return {one.spec.name: one.spec for one in looks if one is not None and one.complete}
@@ -177,7 +178,7 @@ class QdrantVectorStore:
             )
 
     async def serving(self, alias: str) -> str | None:
-        known = await self._connection.ask(self._client.get_aliases())
+        known = await self._connection.expect(self._client.get_aliases())
         return next((one.collection_name for one in known.aliases if one.alias_name == alias), None)
 
     async def serve(self, alias: str, collection: str) -> None:
@@ -193,7 +194,7 @@ class QdrantVectorStore:
                     )
                 )
             except RefusedError as refusal:
-                listed = await self._connection.ask(self._client.get_collections())
+                listed = await self._connection.expect(self._client.get_collections())
                 if alias in {one.name for one in listed.collections}:
                     raise StageStopError(
                         f"Qdrant at {self._connection.url} has a collection named {alias!r}, so "

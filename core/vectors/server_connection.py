@@ -88,6 +88,14 @@ class Connection:
         except ValueError as error:  # how the client's own in-memory server says no
             raise RefusedError(str(error)) from error
 
+    async def expect(self, call: Awaitable[_Answer]) -> _Answer:
+        """The same for what Qdrant never refuses: if it is, something else answers in its place,
+        such as a proxy while the server starts."""
+        try:
+            return await self.ask(call)
+        except RefusedError as refusal:
+            raise OutageError(str(refusal)) from refusal
+
     async def change(
         self, call: Awaitable[models.UpdateResult | list[models.UpdateResult]]
     ) -> None:
@@ -118,7 +126,7 @@ class Connection:
             ):
                 raise self._no_qdrant(outage) from outage
             raise
-        version = (await self.ask(self.client.info())).version
+        version = (await self.expect(self.client.info())).version
         numbers = re.match(r"(\d+)\.(\d+)", version)
         if numbers and (int(numbers[1]), int(numbers[2])) < _OLDEST:
             oldest = ".".join(map(str, _OLDEST))

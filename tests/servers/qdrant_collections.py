@@ -105,7 +105,10 @@ class Collection:
         self._shard.update(edge.UpdateOperation.create_field_index(wanted.field_name, keyword))
 
     def upsert(self, points: Sequence[models.PointStruct]) -> None:
-        plain = [edge.Point(one.id, one.vector, one.payload or {}) for one in points]
+        plain = []
+        for one in points:
+            vector: Any = one.vector
+            plain.append(edge.Point(one.id, vector, one.payload or {}))
         self._shard.update(edge.UpdateOperation.upsert_points(plain))
 
     def delete(self, where: models.Filter) -> None:
@@ -125,7 +128,8 @@ class Collection:
         for one in requests:
             if not isinstance(one.query, models.NearestQuery):
                 raise AnswerError(501, f"the stand-in cannot answer {one.query}")
-            nearest = edge.Query.Nearest(one.query.nearest, using=one.using)
+            vector: Any = one.query.nearest
+            nearest = edge.Query.Nearest(vector, using=one.using)
             queries.append(
                 edge.QueryRequest(
                     one.limit or 10,
@@ -162,8 +166,9 @@ class Collection:
         return {"points": points, "next_page_offset": None if rest is None else str(rest)}
 
     def facet(self, wanted: models.FacetRequest) -> dict[str, Any]:
-        limit, exact = wanted.limit or 10, bool(wanted.exact)
-        request = edge.FacetRequest(wanted.key, limit, exact, edge_filter(wanted.filter))
+        # Not the empty filter: the engine counts in another way without one.
+        where = None if wanted.filter is None else edge_filter(wanted.filter)
+        request = edge.FacetRequest(wanted.key, wanted.limit or 10, bool(wanted.exact), where)
         hits = self._shard.facet(request).hits
         return {"hits": [{"value": hit.value, "count": hit.count} for hit in hits]}
 

@@ -8,10 +8,11 @@ import qdrant_edge as edge
 from qdrant_client import models
 
 
-def edge_filter(where: models.Filter | None) -> edge.Filter | None:
-    """Raises ValueError for a condition of another kind, rather than leave it out."""
+def edge_filter(where: models.Filter | None) -> edge.Filter:
+    """None is everything. Raises ValueError for a condition of another kind, rather than leave it
+    out."""
     if where is None:
-        return None
+        return edge.Filter()
     if where.should or where.min_should:
         raise ValueError("the stand-in knows no 'should'")
     return edge.Filter(must=_conditions(where.must), must_not=_conditions(where.must_not))

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import uvicorn
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import BaseModel, TypeAdapter
 from qdrant_client import models
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -80,18 +80,19 @@ class Standin:
             began = time.perf_counter()
             if self._api_key and request.headers.get("api-key") != self._api_key:
                 return Response("Must provide an API key or an Authorization bearer token", 401)
+            status, result = 200, None
+            told: str | dict[str, str] = "ok"
             try:
-                status, told = 200, "ok"
                 result = await work(self._place(request), request)
             except AnswerError as error:
-                status, told, result = error.status, {"error": str(error)}, None
-            except (ValidationError, ValueError) as error:
-                status, told, result = 400, {"error": f"Format error: {error}"}, None
+                status, told = error.status, _error(str(error))
+            except ValueError as error:
+                status, told = 400, _error(f"Format error in JSON body: {error}")
             except Exception as error:
                 if type(error) is not Exception:
                     raise
                 status = 404 if "No point with id" in str(error) else 400
-                told, result = {"error": f"Wrong input: {error}"}, None
+                told = _error(f"Wrong input: {error}")
             took = time.perf_counter() - began
             return JSONResponse({"result": result, "status": told, "time": took}, status)
 
@@ -185,6 +186,10 @@ async def _count(place: Place, request: Request) -> Any:
 async def _facet(place: Place, request: Request) -> Any:
     wanted = await _body(request, models.FacetRequest)
     return _collection(place, request).facet(wanted)
+
+
+def _error(words: str) -> dict[str, str]:
+    return {"error": words}
 
 
 def _collection(place: Place, request: Request) -> Collection:

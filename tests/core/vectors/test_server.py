@@ -22,7 +22,7 @@ from core.vectors import server_wire
 from core.vectors.port import CollectionSpec, Filter, Point
 from core.vectors.server import QdrantVectorStore
 from tests.servers.process import free_port
-from tests.servers.qdrant import QdrantServer, qdrant_url
+from tests.servers.qdrant import QdrantServer, empty_qdrant, qdrant_url
 from tests.servers.qdrant_answers import Answers, answering
 
 _SPEC = CollectionSpec("items", "fashion-1", 4, ("category",))
@@ -31,7 +31,10 @@ _QUERY = np.eye(4, dtype=np.float32)[:1]
 
 @pytest.fixture
 def url() -> str:
-    return qdrant_url(uuid.uuid4().hex)
+    """An empty server."""
+    url = qdrant_url(uuid.uuid4().hex)
+    empty_qdrant(url)
+    return url
 
 
 @pytest.fixture
@@ -172,6 +175,19 @@ async def test_a_server_that_cannot_now_is_an_outage(status: int, body: str) -> 
         await vectors.close()
 
 
+async def test_a_proxy_that_knows_no_qdrant_for_now_is_an_outage() -> None:
+    async with answering(_greeting(404, "default backend")) as url:
+        vectors = await QdrantVectorStore.open(url)
+        for call in (
+            vectors.upsert("items", "fashion-1", [_point(1)]),
+            vectors.collections(),
+            vectors.serving("catalog"),
+        ):
+            with pytest.raises(OutageError, match=url):
+                await call
+        await vectors.close()
+
+
 async def test_a_change_that_the_server_has_only_noted_is_an_outage() -> None:
     noted = '{"result": {"operation_id": 1, "status": "wait_timeout"}, "status": "ok", "time": 0}'
 
@@ -246,11 +262,14 @@ async def test_a_collection_swapped_by_another_process_takes_no_old_vectors(
     await other.close()
 
 
-async def test_a_collection_without_all_its_indexes_is_not_listed_and_completed_by_create(
-    vectors: QdrantVectorStore, client: AsyncQdrantClient
+@pytest.mark.parametrize("made", [[], ["category"]])
+async def test_a_collection_whose_maker_died_is_not_listed_and_completed_by_create(
+    vectors: QdrantVectorStore, client: AsyncQdrantClient, made: list[str]
 ) -> None:
     params = models.VectorParams(size=4, distance=models.Distance.COSINE)
-    await client.create_collection("items", {"fashion-1": params})  # and its maker died
+    await client.create_collection("items", {"fashion-1": params})
+    for field in made:
+        await client.create_payload_index("items", field, models.PayloadSchemaType.KEYWORD)
 
     assert await vectors.collections() == {}
     await vectors.create(_SPEC)
@@ -263,17 +282,21 @@ async def test_a_collection_without_all_its_indexes_is_not_listed_and_completed_
 async def test_collections_of_others_are_left_alone(
     vectors: QdrantVectorStore, client: AsyncQdrantClient
 ) -> None:
+    theirs = f"theirs-{uuid.uuid4().hex}"
     params = models.VectorParams(size=4, distance=models.Distance.COSINE)
-    await client.create_collection("fashion_products", params)
+    await client.create_collection(theirs, params)
 
     assert await vectors.collections() == {}
     with pytest.raises(EmbedderMismatchError, match="not made by this engine"):
-        await vectors.create(CollectionSpec("fashion_products", "fashion-1", 4))
+        await vectors.create(CollectionSpec(theirs, "fashion-1", 4))
     with pytest.raises(EmbedderMismatchError, match="not made by this engine"):
-        await vectors.upsert("fashion_products", "fashion-1", [_point(1)])
+        await vectors.upsert(theirs, "fashion-1", [_point(1)])
     await vectors.create(_SPEC)
-    with pytest.raises(StageStopError, match=r"'fashion_products'.*TAGGER_CATALOG"):
-        await vectors.serve("fashion_products", "items")
+    with pytest.raises(StageStopError, match=rf"{theirs}.*TAGGER_CATALOG"):
+        await vectors.serve(theirs, "items")
+
+    assert (await client.count(theirs)).count == 0
+    await client.delete_collection(theirs)
 
 
 @pytest.mark.parametrize("embedder", ["org/model@main:fp16", "Größe 日", "a%2Fb", "x" * 200])
