@@ -42,6 +42,7 @@ _MADE_MEANWHILE = {"BucketAlreadyOwnedByYou", "BucketAlreadyExists"}
 _FULL = {"XMinioStorageFull", "XMinioDiskFull", "XMinioAdminBucketQuotaExceeded", "QuotaExceeded"}
 _CLOCK = {"RequestTimeTooSkewed"}
 _BUSY = {"SlowDown", "SlowDownRead", "SlowDownWrite", "TooManyRequests", "RequestTimeout"}
+_NAMES = "names take 3 to 63 lowercase letters, digits, dots and dashes; see S3_BUCKET"
 _BUSY_STATUS = {408, 429, 500, 502, 503, 504, 507}  # not 501: a call that it does not know
 
 
@@ -146,7 +147,7 @@ class S3Connection:
                     ) from error
                 raise
             except ValueError as error:
-                raise SettingsError(f"no bucket can be called {name!r}: {error}") from error
+                raise SettingsError(f"no bucket can be called {name!r}: {_NAMES}") from error
 
         await self.call(ensure)
 
@@ -224,7 +225,7 @@ def _setting(error: S3Error) -> str | None:
     if error.code in _REGION:
         return f"set S3_REGION ({error.message})"
     if error.code == "InvalidBucketName":
-        return "it takes 3 to 63 lowercase letters, digits, dots and dashes"
+        return _NAMES
     return None
 
 

@@ -7,8 +7,8 @@ A key's segments stay what they are, readable in any bucket browser, with three 
                                        name of an object, and here both ``a`` and ``a/b`` are keys.
 ``a b/ü``      -> ``a%20b/%C3%BC=``    Percent-encoding (RFC 3986) for all but letters, digits and
                                        ``_ - ~ .``, and for a dot that begins a segment.
-200 and more   -> ``xxx...%/xxx=``     A long segment goes on in a folder: file systems take names
-                                       of 255 bytes. A ``%`` at the end of a folder says so.
+over 200       -> ``xxx...%/%xxx=``    A long segment goes on in a folder, from ``%`` to ``%``: file
+                                       systems take names of 255 bytes.
 
 Each character is encoded by itself, so the start of a key gives the start of its name. The order of
 names is not the order of keys.
@@ -22,7 +22,7 @@ from core.errors import InvalidKeyError
 from core.state.keys import check_key
 
 _VALUE = "="
-_GOES_ON = "%/"
+_GOES_ON = "%/%"
 _PIECE = 200
 _MAX_NAME_BYTES = 1024
 

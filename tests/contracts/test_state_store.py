@@ -17,6 +17,16 @@ from tests.contracts.adapters import STATES, StateAdapter
 
 Open = Callable[[], Awaitable[StateStore]]
 
+_ODD_KEYS = [
+    "with space /+&?#=%2F",
+    ".hidden/.../x.",
+    "back\\slash:*|<>\"'",
+    "line\nfeed\t\x01\x7f",
+    "日本/Ünï🎽",
+    "x" * 300 + "/y",
+    "x" * 200 + "../y",
+]
+
 _segments = st.text("aZ0 _-.ü%日", min_size=1, max_size=4).filter(lambda s: s not in (".", ".."))
 _keys = st.lists(_segments, min_size=1, max_size=3).map("/".join)
 _steps = st.lists(
@@ -106,6 +116,17 @@ async def test_a_key_that_climbs_or_is_empty_is_refused(state: StateStore, key: 
         await state.delete([key])
 
     assert await state.keys("") == []
+
+
+@pytest.mark.parametrize("key", _ODD_KEYS)
+async def test_odd_keys_are_kept_as_they_are(state: StateStore, key: str) -> None:
+    await state.put([(key, b"odd"), (f"{key}/below", b"1"), ("plain", b"2")])
+
+    assert await state.get(key) == b"odd"
+    assert await state.scan(key) == [(key, b"odd"), (f"{key}/below", b"1")]
+    assert await state.keys(key[:3]) == [key, f"{key}/below"]
+    await state.delete([key])
+    assert await state.keys(key[:1]) == [f"{key}/below"]
 
 
 @pytest.mark.parametrize("adapter", STATES, ids=lambda adapter: adapter.name)

@@ -107,9 +107,12 @@ async def test_a_login_refused_later_is_an_outage(tmp_path: Path) -> None:
             await _fetch(connection, place_of(tmp_path))
 
 
-async def test_a_name_that_no_bucket_can_have_is_a_setting(connection: S3Connection) -> None:
-    with pytest.raises(SettingsError, match="My_Bucket"):
-        await connection.ensure_bucket("My_Bucket")
+@pytest.mark.parametrize("name", ["My_Bucket", "b", "a bucket"])
+async def test_a_name_that_no_bucket_can_have_is_a_setting(
+    connection: S3Connection, name: str
+) -> None:
+    with pytest.raises(SettingsError, match=f"{name}.*S3_BUCKET"):
+        await connection.ensure_bucket(name)
 
 
 async def test_a_bucket_that_is_gone_is_an_outage(connection: S3Connection, tmp_path: Path) -> None:

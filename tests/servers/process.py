@@ -86,6 +86,7 @@ class ServerProcess:
     def freeze(self) -> None:
         """It keeps its port and answers nothing, until :meth:`thaw`."""
         os.kill(self.pid, signal.SIGSTOP)
+        os.waitpid(self.pid, os.WUNTRACED)  # its threads may yet answer for a moment
 
     def thaw(self) -> None:
         os.kill(self.pid, signal.SIGCONT)

@@ -27,7 +27,8 @@ _root = "state/"
         ("running/segment/host-1", "state/running/segment/host-1="),
         ("with space/ü=", "state/with%20space/%C3%BC%3D="),
         (".hidden/...", "state/%2Ehidden/%2E..="),
-        ("a" * 201 + "/b", "state/" + "a" * 200 + "%/a/b="),
+        ("a" * 200 + "../b", "state/" + "a" * 200 + "%/%../b="),
+        ("a" * 201 + "/b", "state/" + "a" * 200 + "%/%a/b="),
     ],
 )
 def test_names_can_be_read(key: str, name: str) -> None:
