@@ -10,7 +10,14 @@ from typing import Any, TypeVar
 
 from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaConnectionError, KafkaError, NodeNotReadyError, for_code
+from aiokafka.errors import (
+    KafkaConnectionError,
+    KafkaError,
+    NodeNotReadyError,
+    NoError,
+    UnknownTopicOrPartitionError,
+    for_code,
+)
 from aiokafka.protocol.commit import OffsetCommitRequest
 from aiokafka.protocol.metadata import MetadataRequest
 
@@ -43,8 +50,14 @@ class Admin(AIOKafkaAdminClient):  # type: ignore[misc]  # aiokafka has no types
     async def partition_counts(self, names: list[str]) -> dict[str, int]:
         """Of those topics that exist; never makes one, whatever the broker is set to."""
         request = MetadataRequest(names, allow_auto_topic_creation=False)
-        topics = (await self._send_request(request)).to_object()["topics"]
-        return {topic["topic"]: len(topic["partitions"]) for topic in topics if topic["partitions"]}
+        counts = {}
+        for topic in (await self._send_request(request)).to_object()["topics"]:
+            error = for_code(topic["error_code"])
+            if error is NoError:
+                counts[topic["topic"]] = len(topic["partitions"])
+            elif error is not UnknownTopicOrPartitionError:
+                raise error(topic["topic"])
+        return counts
 
     async def commit(self, group: str, offsets: Mapping[TopicPartition, int]) -> None:
         """For a group without members; raises UnknownMemberIdError if it has some."""

@@ -48,6 +48,10 @@ class Consumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka has no types
         finally:
             context.__exit__(None, None, None)
 
+    def check(self) -> None:
+        """Raises what keeps this member out of its group; ``take`` does so, too."""
+        self._coordinator.check_errors()
+
     async def take(
         self, partitions: Collection[aiokafka.TopicPartition], limit: int
     ) -> Mapping[aiokafka.TopicPartition, list[Any]]:

@@ -98,11 +98,10 @@ class KafkaSubscription:
         while self._closing is None:
             self._changed.clear()
             await self._follow()
-            reading = not self._word.rejoining
-            if reading and (found := await self._take(limit)):
+            if found := await self._take(limit):
                 self._pulse.felt()
                 return found
-            left = (deadline if reading else settled) - now()
+            left = (settled if self._word.rejoining else deadline) - now()
             if left <= 0:
                 await self._pulse.feel()
                 break
@@ -191,6 +190,7 @@ class KafkaSubscription:
         """Still ours while the listener drains, publishes and commits."""
         if self._assignment:
             await self._listener.revoked(self._assignment)
+        self._cluster.fences.over(self._fence)
         self._own(frozenset())
         self._word.left()
 
@@ -229,11 +229,12 @@ class KafkaSubscription:
 
     async def _leave(self) -> None:
         if self._step is not None:
-            await asyncio.wait([self._step])
+            await asyncio.gather(self._step, return_exceptions=True)
         try:
             if self._assignment:
                 await self._listener.revoked(self._assignment)
         finally:
+            self._cluster.fences.over(self._fence)
             self._own(frozenset())
             self._word.close()
             consumer, self._consumer = self._consumer, None
@@ -245,8 +246,6 @@ class KafkaSubscription:
     # -- parts ----------------------------------------------------------------------------------
 
     def _own(self, partitions: frozenset[TopicPartition]) -> None:
-        if not partitions:
-            self._cluster.fences.over(self._fence)
         self._assignment = partitions
         self._paused.clear()
         self._choose()
@@ -260,6 +259,9 @@ class KafkaSubscription:
     async def _take(self, limit: int) -> list[Record]:
         assert self._consumer is not None
         try:
+            if self._word.rejoining:
+                self._consumer.check()
+                return []
             taken = await self._consumer.take(self._readable, limit)
         except ConsumerStoppedError:
             return []

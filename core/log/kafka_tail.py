@@ -19,7 +19,7 @@ _LOOK_AGAIN_MS = 250
 
 
 class Tail:
-    """One reading of some topics; ends with the log at the latest."""
+    """One reading of some topics; to be closed by whoever made it, which ends it."""
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
@@ -42,15 +42,12 @@ class Tail:
         positions = {self._outer(tp): max(wanted[tp], begins[tp]) for tp in ends}
         limits = None if follow else {self._outer(tp): end for tp, end in ends.items()}
         consumer = await self._connected()
-        try:
-            consumer.assign(list(positions))
-            for tp, position in positions.items():
-                consumer.seek(tp, position)
-            async for page in self._pages(consumer, limits):
-                for record in page:
-                    yield record
-        finally:
-            await self.close()
+        consumer.assign(list(positions))
+        for tp, position in positions.items():
+            consumer.seek(tp, position)
+        async for page in self._pages(consumer, limits):
+            for record in page:
+                yield record
 
     async def _pages(
         self, consumer: Consumer, limits: Mapping[aiokafka.TopicPartition, int] | None
@@ -87,10 +84,8 @@ class Tail:
             async with asyncio.timeout(options.answer_s):
                 await consumer.start()
         except KafkaConnectionError as error:
-            await self.close()
             raise await why_unreachable(options, credentials) from error
         except Failure as error:
-            await self.close()
             raise translated(error, options) from error
         return consumer
 

@@ -113,7 +113,9 @@ class Topics:
             ]
             described = {}
             for answer in await clients.admin.describe_configs(asked):
-                for _, _, _, outer, entries in answer.resources:
+                for code, _, _, outer, entries in answer.resources:
+                    if code:
+                        raise for_code(code)(outer)
                     kept = {name: value for name, value, *_ in entries}
                     inner, partitions = names[outer], found[outer]
                     described[inner] = _topic(inner, len(partitions), kept, partitions[0])

@@ -27,7 +27,8 @@ from tests.core.stages import (
     said,
     until,
 )
-from tests.servers.kafka import KafkaBroker
+from tests.servers.cache import run
+from tests.servers.kafka import KafkaBroker, kafka_bootstrap
 from tests.servers.process import free_port
 
 FRAMES, ITEMS = FrameExtracted.topic, ItemsSegmented.topic
@@ -180,6 +181,49 @@ async def test_a_certificate_that_is_not_there_is_a_settings_error(tmp_path: Pat
 
     with pytest.raises(SettingsError, match="KAFKA_SSL_CAFILE"):
         await KafkaEventLog.open(wrong)
+
+
+async def test_a_session_that_the_broker_does_not_allow_is_a_settings_error() -> None:
+    async with opened(options(kafka_bootstrap(), session_timeout_s=0.1)) as log:
+        await create_topics(log)
+        member = await log.subscribe("g", [FRAMES], Ears())
+
+        with pytest.raises(SettingsError, match="SessionTimeout"):
+            await member.fetch(1, 10)
+
+
+_TLS = """
+listener.security.protocol.map=PLAINTEXT:SSL,CONTROLLER:PLAINTEXT
+inter.broker.listener.name=PLAINTEXT
+ssl.keystore.type=PKCS12
+ssl.keystore.location={keys}
+ssl.keystore.password=secret
+ssl.truststore.type=PEM
+ssl.truststore.location={certificate}
+"""
+
+
+async def test_a_broker_is_trusted_by_the_certificate_that_is_named(tmp_path: Path) -> None:
+    keys, certificate = tmp_path / "keys.p12", tmp_path / "broker.pem"
+    broker = KafkaBroker(tmp_path / "broker", _TLS.format(keys=keys, certificate=certificate))
+    store = ("-alias", "broker", "-keystore", str(keys), "-storepass", "secret")
+    name = ("-dname", "CN=broker", "-ext", "SAN=IP:127.0.0.1", "-keyalg", "RSA")
+    run(["keytool", "-genkeypair", *store, *name])
+    run(["keytool", "-exportcert", "-rfc", "-file", str(certificate), *store])
+    broker.start()
+    try:
+        async with opened(options(broker.bootstrap, security_protocol="SSL")) as log:
+            with pytest.raises(SettingsError, match="KAFKA_SSL_CAFILE"):
+                await log.topics()
+        tls = options(
+            broker.bootstrap, security_protocol="SSL", ssl_cafile=str(certificate), prefix=""
+        )
+        async with opened(tls) as log:
+            await create_topics(log)
+            await log.publish([Message(FRAMES, "k", b"1")])
+            await join(log, "g", [FRAMES])
+    finally:
+        broker.kill()
 
 
 _SASL = """
