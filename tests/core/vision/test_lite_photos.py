@@ -34,3 +34,7 @@ def test_validation_photos_meet_the_bars() -> None:
     assert figures["single_exactly_one"] >= 0.96
     assert figures["drawn_recall"] >= 0.9
     assert figures["false_items"] <= 0.38
+    assert figures["p1_10_whole"] >= 0.858
+    assert figures["p1_6_whole"] >= 0.925
+    assert figures["p1_10_masked"] >= 0.845
+    assert figures["p1_6_masked"] >= 0.931
