@@ -199,14 +199,13 @@ class BucketProducer:
             await asyncio.gather(following, return_exceptions=True)
 
     async def _load_ledger(self) -> bool:
-        now = self._clock()
-        if now < (self._away.waits_until() or now):
+        self._list_at = self._away.waits_until() or 0.0
+        if self._clock() < self._list_at:
             return False
         try:
             self._recovered = await self._ledger.load(self._intake)
         except OutageError as error:
-            self._away.failed(error, now)
-            self._list_at = self._away.waits_until() or now
+            self._away.failed(error, self._clock())
             return False
         self._away.succeeded()
         self._list_at = self._clock() + _SUBSCRIBE_FIRST_S
@@ -314,6 +313,8 @@ class BucketProducer:
         until = min(self._list_at, held if held is not None and held > now else math.inf)
         with contextlib.suppress(TimeoutError):
             wait_s = None if until == math.inf else max(until - now, _GATHER_S)
-            await asyncio.wait_for(self._wake.wait(), wait_s)
+            # Not wait_for, which may swallow the cancellation that ends us (until Python 3.12).
+            async with asyncio.timeout(wait_s):
+                await self._wake.wait()
         await asyncio.sleep(_GATHER_S)
         self._wake.clear()

@@ -16,7 +16,7 @@ from core.originals import ChangedWhileReadError, UnreadableFileError
 from core.s3 import S3Connection
 from core.scratch import temporary_folder
 from producers.batches import Batches
-from producers.downloads import Downloads
+from producers.downloads import Downloads, NoRoomError
 from producers.hold import Hold
 from producers.ledger import Ledger
 from producers.objects import Version, place_of, uri_of
@@ -115,12 +115,16 @@ class BucketAdmission:
         return version.size <= self._options.max_object_bytes
 
     def _takes(self, version: Version) -> bool:
-        """Whether it is to be announced; says so if that is only for its size."""
-        if self._is_new(version) and not self._fits(version):
+        """Whether it is to be announced; says so if only its size stands against it."""
+        if not self._is_new(version):
+            self.refusals.forget(version)
+            return False
+        if not self._fits(version):
             most = self._options.max_object_bytes >> 20
             reason = f"larger than {most} MiB: shrink it, or raise TAGGER_BUCKET__MAX_OBJECT_MB"
             self.refusals.refuse(version, "too_large", reason)
-        return self._is_new(version) and self._fits(version)
+            return False
+        return True
 
     async def _take_in(self, batch: dict[str, Version]) -> None:
         waiting = batch
@@ -172,13 +176,18 @@ class BucketAdmission:
             return error
 
     async def _blame(self, failed: dict[Version, OutageError], some_came: bool) -> None:
-        """Tells objects that cannot be read, and would pause all, from a server that is away."""
+        """Tells objects that cannot be read, and would pause all, from what is really away."""
         well = some_came or await self._answers()
+        again = False
         for version, error in failed.items():
-            if well and self.refusals.failed(version):
+            at_fault = well and not isinstance(error, NoRoomError)
+            if at_fault and self.refusals.failed(version):
                 self.refusals.refuse(version, "unreadable", str(error))
             else:
                 self._batches.give_back({version.key: version}, error)
+                again = True
+        if not again:
+            self.hold.succeeded()
 
     async def _answers(self) -> bool:
         try:

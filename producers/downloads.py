@@ -18,6 +18,10 @@ from producers.objects import Version
 _PIECE = 1 << 20
 
 
+class NoRoomError(OutageError):
+    """The scratch folder takes no more; free some space where it is."""
+
+
 class Downloads:
     """Some at a time.
 
@@ -44,7 +48,8 @@ class Downloads:
             take: asked with what the server is about to send, on another thread; False leaves it.
 
         Raises:
-            OutageError: the server, the bucket or the disk is away, or the answer was cut short.
+            OutageError: the server or the bucket is away, or the answer was cut short.
+            NoRoomError: the disk is full.
             S3Error: the server will not give this object.
         """
         async with self._turns:
@@ -84,4 +89,4 @@ class Downloads:
                         raise OutageError("the producer ends before the download")
                     file.write(piece)
         except OSError as error:
-            raise OutageError(f"no object can be kept in {path.parent}: {error}") from error
+            raise NoRoomError(f"no object can be kept in {path.parent}: {error}") from error

@@ -179,10 +179,16 @@ async def test_an_object_over_the_limit_is_refused_once_a_version_and_not_read(
         await bucket.put("large.mp4", photo("shrunk", 900))
         await producer.drained()
         assert producer.status.too_large == 0
+        await bucket.put("large.mp4", photo("larger", 3000))
+        await producer.drained()
+        assert producer.status.too_large == 1
+        await bucket.put("large.mp4", photo("shrunk", 900))
+        await producer.drained()
+        assert producer.status.too_large == 0
 
     assert len(await announced(engine)) == 2
     refused = [line for line in lines if line["event"] == "object_refused"]
-    assert [(line["key"], line["why"]) for line in refused] == [("large.mp4", "too_large")] * 2
+    assert [(line["key"], line["why"]) for line in refused] == [("large.mp4", "too_large")] * 3
     assert "TAGGER_BUCKET__MAX_OBJECT_MB" in refused[0]["reason"]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -189,7 +190,7 @@ async def contents_replaced_amid(engine: Engine, bucket: Bucket, size: int) -> l
 async def test_an_object_that_breaks_off_each_time_keeps_nobody_waiting_and_is_tried_again(
     engine: Engine, bucket: Bucket, lines: list[Any]
 ) -> None:
-    broken = {"a.jpg"}
+    broken: dict[str, Exception] = {"a.jpg": OutageError("the connection broke off")}
     connection = Meddled(bucket.connection, breaks=broken)
     await bucket.drop("a.jpg", "a")
 
@@ -199,6 +200,7 @@ async def test_an_object_that_breaks_off_each_time_keeps_nobody_waiting_and_is_t
         await producer.drained()
         assert producer.status.announced == 1
         assert producer.status.unreadable == 1
+        assert producer.status.state == "watching"
 
         broken.clear()
         await producer.drained()
@@ -207,6 +209,25 @@ async def test_an_object_that_breaks_off_each_time_keeps_nobody_waiting_and_is_t
     assert len(await announced(engine)) == 2
     refused = [line for line in lines if line["event"] == "object_refused"]
     assert [(line["key"], line["why"]) for line in refused] == [("a.jpg", "unreadable")]
+
+
+async def test_a_full_scratch_folder_pauses_intake_and_blames_no_object(
+    engine: Engine, bucket: Bucket
+) -> None:
+    full: dict[str, Exception] = {"a.jpg": OSError(errno.ENOSPC, "No space left on device")}
+    connection = Meddled(bucket.connection, breaks=full)
+    await bucket.drop("a.jpg", "a")
+
+    async with watching(engine, bucket, connection=connection, retry=RETRY) as producer:
+        await eventually(lambda: connection.reads >= 5)
+        assert producer.status.state == "paused"
+        assert "No space left" in producer.status.reason
+        assert producer.status.unreadable == 0
+
+        full.clear()
+        await producer.drained()
+
+    assert len(await announced(engine)) == 1
 
 
 async def test_an_object_that_the_server_will_not_give_waits_and_says_why(
@@ -256,7 +277,7 @@ class Meddled:
     Args:
         before: done before the object of this key is read, once.
         amid: done when the first piece of it has come, once.
-        breaks: keys whose objects break off.
+        breaks: what happens instead of the object of this key.
     """
 
     def __init__(
@@ -264,13 +285,14 @@ class Meddled:
         connection: S3Connection,
         before: dict[str, Callable[[Any], None]] | None = None,
         amid: dict[str, Callable[[Any], None]] | None = None,
-        breaks: set[str] | None = None,
+        breaks: dict[str, Exception] | None = None,
     ) -> None:
         self._connection = connection
         self.endpoint = connection.endpoint
         self.before = before or {}
         self.amid = amid or {}
-        self.breaks = breaks or set()
+        self.breaks = breaks if breaks is not None else {}
+        self.reads = 0
 
     async def call(self, job: Any) -> Any:
         return await self._connection.call(lambda client: job(_MeddledClient(client, self)))
@@ -282,14 +304,15 @@ class _MeddledClient:
         self._how = how
 
     def get_object(self, bucket: str, key: str) -> Any:
+        self._how.reads += 1
         if meddle := self._how.before.get(key):
             meddle(self._client)
         response = self._client.get_object(bucket, key)
         stream = response.stream
 
         def pieces(*args: Any, **options: Any) -> Iterator[bytes]:
-            if key in self._how.breaks:
-                raise OutageError("the connection broke off")
+            if error := self._how.breaks.get(key):
+                raise error
             for piece in stream(*args, **options):
                 if meddle := self._how.amid.pop(key, None):
                     meddle(self._client)
