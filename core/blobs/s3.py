@@ -38,9 +38,10 @@ class S3BlobStore:
 
     S3 shows an object when all of it has arrived, also one that came in parts: a reader meets the
     old blob or the new one, and an upload that breaks off leaves nothing under its key. What the
-    server has acknowledged is as durable as the server makes it: MinIO and AWS have it on their
-    drives, SeaweedFS only once its ``fsync`` option is on. Parts of uploads that broke off are for
-    the server to clean up (MinIO does after a day, AWS needs a lifecycle rule).
+    server has acknowledged survives our crashes and its own. Power loss on a single drive it
+    survives as the server is set up: MinIO syncs what it writes, and names with
+    ``MINIO_FS_OSYNC=on``; SeaweedFS syncs with ``fs.configure -fsync``. Parts of uploads that broke
+    off are for the server to clean up (MinIO does after a day, AWS needs a lifecycle rule).
 
     As in a folder, no key may go on, after a slash, where another one ends; but nobody checks:
     MinIO keeps such a blob and does not list it.
