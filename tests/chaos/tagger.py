@@ -42,6 +42,9 @@ class Run:
         """The end of what it wrote, for a test's message."""
         return self._words.read_text(errors="replace")[-_LAST_WORDS:]
 
+    def has_said(self, text: str) -> bool:
+        return text in self._words.read_text(errors="replace")
+
     def family(self) -> list[psutil.Process]:
         """The processes that it started, and theirs."""
         try:

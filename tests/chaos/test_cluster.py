@@ -68,8 +68,9 @@ async def _under_fire(
     made: Cluster, broker: KafkaBroker, minio: MinioServer, products: int, media: int, seed: int
 ) -> None:
     """Fills the catalog in peace, then tags while whatever there is gets killed."""
-    tagger, random, journal = made.tagger(), Random(seed), Journal()
+    tagger, random = made.tagger(), Random(seed)
     with ExitStack() as stack:
+        journal = stack.enter_context(kept_journal(made.folder))
         crew = Crew(tagger, stack, journal)
         for name in READS:
             crew.start(name)
@@ -96,7 +97,6 @@ async def _under_fire(
         producer.stop()
         crew.stop()
         journal.note(f"all done: {crew.killed} processes killed")
-    journal.keep(made.folder)
 
 
 class Crew:
@@ -129,12 +129,18 @@ class Crew:
             self.start(name)
         while len(self._runs[name]) > count:
             run = self._runs[name].pop()
+            _heard(run)
             run.stop()
             self._journal.note(f"{name}: process {run.pid} stopped in order")
 
     def stop(self) -> None:
         for name in self._runs:
             self.scale(name, 0)
+
+
+def _heard(run: Run) -> None:
+    """Returns once the process listens to signals: one that was just started does not yet."""
+    assert run.until(lambda: run.has_said(": running"), within_s=60)
 
 
 class Progress:
@@ -166,11 +172,20 @@ class Journal:
     def note(self, text: str) -> None:
         self._lines.append(f"{time.monotonic() - self._started:7.1f} s  {text}\n")
 
-    def keep(self, folder: Path) -> None:
-        """Into the folder that TAGGER_TEST_ARTEFACTS names, else the test's own."""
+    def text(self) -> str:
+        return "".join(self._lines)
+
+
+@contextmanager
+def kept_journal(folder: Path) -> Iterator[Journal]:
+    """Written into the folder that TAGGER_TEST_ARTEFACTS names, else the test's own."""
+    journal = Journal()
+    try:
+        yield journal
+    finally:
         home = Path(os.environ.get("TAGGER_TEST_ARTEFACTS") or folder)
         home.mkdir(parents=True, exist_ok=True)
-        (home / "cluster-chaos.log").write_text("".join(self._lines))
+        (home / "cluster-chaos.log").write_text(journal.text())
 
 
 def _bounce(server: ServerProcess, name: str, journal: Journal) -> None:
