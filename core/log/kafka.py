@@ -64,7 +64,7 @@ class KafkaEventLog:
         """See the port. After an error some of the messages may have been written.
 
         Raises:
-            LimitExceededError: a message is larger than the cluster takes.
+            StageStopError: a topic takes only smaller messages than ours may be.
             OutageError: it was not acknowledged in time.
         """
         if not messages:

@@ -21,7 +21,8 @@ from aiokafka.errors import (
 from aiokafka.protocol.commit import OffsetCommitRequest
 from aiokafka.protocol.metadata import MetadataRequest
 
-from core.log.kafka_errors import Failure, translated, why_unreachable
+from core.log.kafka_connection import sever, why_unreachable
+from core.log.kafka_errors import Failure, translated
 from core.log.kafka_options import Credentials, KafkaOptions
 from core.log.port import TopicPartition
 
@@ -144,6 +145,8 @@ class Asking:
 
 
 async def _close(clients: Clients) -> None:
+    await sever(clients.admin._client)
+    await sever(clients.reader._client)
     await clients.admin.close()
     await clients.reader.stop()
 

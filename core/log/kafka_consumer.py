@@ -11,6 +11,7 @@ import aiokafka
 from aiokafka import AIOKafkaConsumer
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 
+from core.log.kafka_connection import sever
 from core.log.kafka_options import Credentials, KafkaOptions
 from core.log.port import Record
 
@@ -19,7 +20,7 @@ _FETCH_WAIT_MS = 200
 _STOP_S = 5.0
 
 _NOWHERE = aiokafka.TopicPartition("", 0)
-_EVERY_CLIENT = {
+_READING = {
     "auto_offset_reset": "earliest",
     "enable_auto_commit": False,
     "isolation_level": "read_committed",
@@ -79,14 +80,14 @@ class Consumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka has no types
         stopping = asyncio.create_task(self.stop())
         await asyncio.wait([stopping], timeout=_STOP_S)
         if not stopping.done():
-            await self._client.close()  # what it still waits for fails now
+            await sever(self._client)
             await asyncio.wait([stopping], timeout=_STOP_S)
         stopping.cancel()
         await asyncio.gather(stopping, return_exceptions=True)
         # Where stopping failed half way, a member that went on beating would keep its partitions.
         if beating := getattr(self._coordinator, "_heartbeat_task", None):
             beating.cancel()
-        await self._client.close()
+        await sever(self._client)
 
 
 def records(
@@ -95,8 +96,7 @@ def records(
     """With topics as their callers know them."""
     found: list[Record] = []
     for outer, messages in taken.items():
-        topic = options.inner(outer.topic)
-        assert topic is not None, "nobody reads a topic that is not ours"
+        topic = options.inner_tp(outer).topic
         found += [_record(topic, message) for message in messages]
     return found
 
@@ -127,7 +127,7 @@ def member(options: KafkaOptions, credentials: Credentials, group: str) -> Consu
         heartbeat_interval_ms=int(min(_HEARTBEAT_S, options.session_timeout_s / 4) * 1000),
         max_poll_interval_ms=int(options.max_poll_interval_s * 1000),
         rebalance_timeout_ms=int(options.rebalance_timeout_s * 1000),
-        **_EVERY_CLIENT,
+        **_READING,
         **arguments,
     )
 
@@ -135,4 +135,4 @@ def member(options: KafkaOptions, credentials: Credentials, group: str) -> Consu
 def loner(options: KafkaOptions, credentials: Credentials) -> Consumer:
     """A consumer without a group; start it, then assign it."""
     arguments = credentials.arguments(options.answer_s)
-    return Consumer(bootstrap_servers=options.servers, **_EVERY_CLIENT, **arguments)
+    return Consumer(bootstrap_servers=options.servers, **_READING, **arguments)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ssl
 
-from aiokafka.conn import create_conn
 from aiokafka.errors import (
     AuthenticationFailedError,
     ClusterAuthorizationFailedError,
@@ -24,9 +23,7 @@ from aiokafka.errors import (
 )
 
 from core.errors import OutageError, SettingsError, TaggingError
-from core.log.kafka_options import Credentials, KafkaOptions
-
-_CONNECT_S = 5.0
+from core.log.kafka_options import KafkaOptions
 
 _LOGIN = (
     AuthenticationFailedError,
@@ -73,26 +70,3 @@ def translated(error: BaseException, options: KafkaOptions) -> TaggingError:
         return SettingsError(f"Kafka at {servers} does not accept this: {error}")
     said = "no answer in time" if isinstance(error, TimeoutError) else str(error)
     return OutageError(f"Kafka at {servers} cannot be used now: {said}")
-
-
-async def why_unreachable(options: KafkaOptions, credentials: Credentials) -> TaggingError:
-    """Finds out why no server could be asked for the cluster; aiokafka only logs that."""
-    errors = []
-    for server in options.servers:
-        host, _, port = server.rpartition(":")
-        try:
-            connection = await create_conn(
-                host.strip("[]"), int(port), **credentials.arguments(_CONNECT_S)
-            )
-        except Failure as error:
-            errors.append(translated(error, options))
-        else:
-            connection.close()
-            errors.append(
-                OutageError(
-                    f"Kafka at {server} takes connections and does not answer on them; "
-                    "if that stays so, check KAFKA_SECURITY_PROTOCOL"
-                )
-            )
-    # One server that knows us not is a clearer word than another one that is away.
-    return min(errors, key=lambda error: isinstance(error, OutageError))

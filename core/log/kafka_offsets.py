@@ -80,8 +80,11 @@ class GroupOffsets:
         return sorted(name for name in names if name)
 
     def _outer(self, tps: Iterable[TopicPartition]) -> list[aiokafka.TopicPartition]:
-        return [aiokafka.TopicPartition(self._options.outer(tp.topic), tp.partition) for tp in tps]
+        return [self._options.outer_tp(tp) for tp in tps]
 
     def _inner(self, offsets: Mapping[aiokafka.TopicPartition, int]) -> Offsets:
-        names = ((self._options.inner(tp.topic), tp, offset) for tp, offset in offsets.items())
-        return {TopicPartition(name, tp.partition): offset for name, tp, offset in names if name}
+        return {
+            self._options.inner_tp(tp): offset
+            for tp, offset in offsets.items()
+            if self._options.inner(tp.topic)
+        }

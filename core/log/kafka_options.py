@@ -7,9 +7,11 @@ import ssl
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+import aiokafka
 import structlog
 
 from core.errors import SettingsError
+from core.log.port import TopicPartition
 
 _log = structlog.get_logger()
 
@@ -73,6 +75,13 @@ class KafkaOptions:
     def inner(self, name: str) -> str | None:
         """What we call it; None if it is not ours."""
         return name[len(self.prefix) :] if name.startswith(self.prefix) else None
+
+    def outer_tp(self, tp: TopicPartition) -> aiokafka.TopicPartition:
+        return aiokafka.TopicPartition(self.outer(tp.topic), tp.partition)
+
+    def inner_tp(self, tp: aiokafka.TopicPartition) -> TopicPartition:
+        """Of a topic that is ours."""
+        return TopicPartition(tp.topic.removeprefix(self.prefix), tp.partition)
 
 
 class Credentials:

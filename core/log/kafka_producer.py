@@ -12,12 +12,14 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import (
     KafkaConnectionError,
     KafkaError,
+    KafkaTimeoutError,
     MessageSizeTooLargeError,
     RecordListTooLargeError,
 )
 
-from core.errors import LimitExceededError
-from core.log.kafka_errors import Failure, translated, why_unreachable
+from core.errors import StageStopError
+from core.log.kafka_connection import sever, why_unreachable
+from core.log.kafka_errors import Failure, translated
 from core.log.kafka_options import Credentials, KafkaOptions
 from core.log.kafka_topics import Topics
 from core.log.partitioner import partition_of
@@ -31,16 +33,22 @@ Batches = list[tuple[TopicPartition, Any]]
 
 
 class _Producer(AIOKafkaProducer):  # type: ignore[misc]  # aiokafka has no types
-    """aiokafka's producer, which may be left at once."""
+    """aiokafka's producer, which may be left at once; ``left`` is set then."""
+
+    def __init__(self, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self.left = asyncio.get_running_loop().create_future()
 
     async def abandon(self) -> None:
         """Sends nothing more. ``stop`` would go on trying to deliver what its senders were told is
         lost, and they publish it again: an old record could come after its successor."""
-        self._closed = True
+        self._closed = self._message_accumulator._closed = True
+        if not self.left.done():
+            self.left.set_result(None)
         sender = self._sender.sender_task
         if sender is not None:
             sender.cancel()
-        await self.client.close()
+        await sever(self.client)
         if sender is not None:
             await asyncio.wait([sender], timeout=_ABANDON_S)
             if sender.done() and not sender.cancelled():
@@ -61,13 +69,12 @@ class Appender:
         self._spread = itertools.count()
         self._connecting = asyncio.Lock()
         self._producer: _Producer | None = None
-        self._left: asyncio.Future[None] | None = None
 
     async def append(self, messages: Sequence[Message]) -> None:
         """All of them, in order for each partition; after an error some may have been written.
 
         Raises:
-            LimitExceededError: the topic does not take a message that large.
+            StageStopError: a topic takes only smaller messages than ours may be.
         """
         counts = await self._topics.partitions({message.topic for message in messages})
         producer: _Producer | None = None
@@ -80,7 +87,7 @@ class Appender:
             await self._leave(producer)
             if isinstance(error, MessageSizeTooLargeError | RecordListTooLargeError):
                 size = max(len(message.value or b"") for message in messages)
-                raise LimitExceededError(
+                raise StageStopError(
                     f"Kafka does not take a message of {size} bytes; raise max.message.bytes of "
                     f"{', '.join(sorted(counts))}"
                 ) from error
@@ -114,11 +121,9 @@ class Appender:
         for tp, batch in batches:
             batch.close()
             topic = self._options.outer(tp.topic)
-            acknowledged.append(await producer.send_batch(batch, topic, partition=tp.partition))
+            acknowledged.append(await _queued(producer, batch, topic, tp.partition))
         everything = asyncio.gather(*acknowledged)
-        left = self._left
-        assert left is not None
-        await asyncio.wait((everything, left), return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait((everything, producer.left), return_when=asyncio.FIRST_COMPLETED)
         if not everything.done():
             everything.cancel()
             raise KafkaConnectionError("the producer failed on another publish")
@@ -128,7 +133,6 @@ class Appender:
         async with self._connecting:
             if self._producer is None:
                 self._producer = await self._connect()
-                self._left = asyncio.get_running_loop().create_future()
             return self._producer
 
     async def _connect(self) -> _Producer:
@@ -156,8 +160,6 @@ class Appender:
         if producer is None or producer is not self._producer:
             return
         self._producer = None
-        if self._left is not None:
-            self._left.set_result(None)
         await producer.abandon()
 
     async def close(self) -> None:
@@ -171,3 +173,15 @@ class Appender:
                 await producer.abandon()
                 with contextlib.suppress(asyncio.CancelledError, KafkaError):
                     await stopping
+
+
+async def _queued(
+    producer: _Producer, batch: Any, topic: str, partition: int
+) -> asyncio.Future[Any]:
+    """Waits for those before it as long as the caller does, not as long as for one answer."""
+    while True:
+        with contextlib.suppress(KafkaTimeoutError):
+            acknowledged: asyncio.Future[Any] = await producer.send_batch(
+                batch, topic, partition=partition
+            )
+            return acknowledged

@@ -23,8 +23,9 @@ from aiokafka.errors import (
 from core.errors import OwnershipLostError
 from core.log.kafka_asking import Pulse
 from core.log.kafka_cluster import Cluster
+from core.log.kafka_connection import why_unreachable
 from core.log.kafka_consumer import Consumer, member, records
-from core.log.kafka_errors import Failure, translated, why_unreachable
+from core.log.kafka_errors import Failure, translated
 from core.log.kafka_group import GroupWord
 from core.log.port import Fence, RebalanceListener, Record, TopicPartition
 
@@ -95,18 +96,19 @@ class KafkaSubscription:
         await asyncio.sleep(0)
         now = asyncio.get_running_loop().time
         deadline, settled = now() + timeout, now() + max(timeout, _SETTLE_S)
-        while self._closing is None:
+        while True:
             self._changed.clear()
             await self._follow()
+            if self._closing is not None:
+                return []
             if found := await self._take(limit):
                 self._pulse.felt()
                 return found
             left = (settled if self._word.rejoining else deadline) - now()
             if left <= 0:
                 await self._pulse.feel()
-                break
+                return []
             await self._wait(min(left, _LOOK_AGAIN_S))
-        return []
 
     def pause(self, partitions: Iterable[TopicPartition]) -> None:
         self._paused |= self._assignment.intersection(partitions)
@@ -123,7 +125,7 @@ class KafkaSubscription:
         fence, consumer = self._fence, self._consumer
         if consumer is None or not self.holds or not self._assignment.issuperset(offsets):
             raise self._lost(offsets)
-        outer = {self._outer(tp): offset for tp, offset in offsets.items()}
+        outer = {self._cluster.options.outer_tp(tp): offset for tp, offset in offsets.items()}
         try:
             async with asyncio.timeout(self._cluster.options.answer_s), self._committing:
                 await consumer.commit(outer)
@@ -197,15 +199,12 @@ class KafkaSubscription:
     async def _take_over(self, consumer: Consumer) -> None:
         incoming = self._word.incoming
         assert incoming is not None
-        topic = self._cluster.options.inner
-        partitions = frozenset(
-            TopicPartition(topic(tp.topic) or "", tp.partition) for tp in incoming.partitions
-        )
+        partitions = frozenset(map(self._cluster.options.inner_tp, incoming.partitions))
         # Not left to aiokafka: it takes an error of a coordinator that is still loading for a group
         # that never committed, and would start it from the beginning.
         starts = await self._starts(partitions)
         for tp, offset in starts.items():
-            consumer.seek(self._outer(tp), offset)
+            consumer.seek(self._cluster.options.outer_tp(tp), offset)
         self._fence = Fence(self._group, incoming.generation)
         self._own(partitions)
         if partitions:
@@ -251,10 +250,9 @@ class KafkaSubscription:
         self._choose()
 
     def _choose(self) -> None:
-        self._readable = [self._outer(tp) for tp in self._assignment - self._paused]
-
-    def _outer(self, tp: TopicPartition) -> aiokafka.TopicPartition:
-        return aiokafka.TopicPartition(self._cluster.options.outer(tp.topic), tp.partition)
+        self._readable = [
+            self._cluster.options.outer_tp(tp) for tp in self._assignment - self._paused
+        ]
 
     async def _take(self, limit: int) -> list[Record]:
         assert self._consumer is not None

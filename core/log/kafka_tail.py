@@ -10,8 +10,9 @@ from aiokafka.errors import ConsumerStoppedError, KafkaConnectionError
 
 from core.log.kafka_asking import Pulse
 from core.log.kafka_cluster import Cluster
+from core.log.kafka_connection import why_unreachable
 from core.log.kafka_consumer import Consumer, loner, records
-from core.log.kafka_errors import Failure, translated, why_unreachable
+from core.log.kafka_errors import Failure, translated
 from core.log.port import Record, Start, TopicPartition
 
 _PAGE = 512
@@ -39,8 +40,9 @@ class Tail:
             start = {}
         # Beyond the end aiokafka would start from the beginning.
         wanted = {tp: min(start.get(tp, 0), end) for tp, end in ends.items()}
-        positions = {self._outer(tp): max(wanted[tp], begins[tp]) for tp in ends}
-        limits = None if follow else {self._outer(tp): end for tp, end in ends.items()}
+        outer = self._cluster.options.outer_tp
+        positions = {outer(tp): max(wanted[tp], begins[tp]) for tp in ends}
+        limits = None if follow else {outer(tp): end for tp, end in ends.items()}
         consumer = await self._connected()
         consumer.assign(list(positions))
         for tp, position in positions.items():
@@ -74,7 +76,9 @@ class Tail:
             elif not self._closed:
                 await self._pulse.feel()
             if limits is not None:
-                found = [r for r in found if r.offset < limits[self._outer(r.tp)]]
+                found = [
+                    r for r in found if r.offset < limits[self._cluster.options.outer_tp(r.tp)]
+                ]
             yield found
 
     async def _connected(self) -> Consumer:
@@ -88,9 +92,6 @@ class Tail:
         except Failure as error:
             raise translated(error, options) from error
         return consumer
-
-    def _outer(self, tp: TopicPartition) -> aiokafka.TopicPartition:
-        return aiokafka.TopicPartition(self._cluster.options.outer(tp.topic), tp.partition)
 
     async def close(self) -> None:
         self._closed = True

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
@@ -31,7 +33,7 @@ from tests.servers.cache import run
 from tests.servers.kafka import KafkaBroker, kafka_bootstrap
 from tests.servers.process import free_port
 
-FRAMES, ITEMS = FrameExtracted.topic, ItemsSegmented.topic
+FRAMES, ITEMS, DEAD = FrameExtracted.topic, ItemsSegmented.topic, DeadLetter.topic
 
 
 @pytest.fixture
@@ -50,10 +52,28 @@ async def insist(call: Callable[[], Awaitable[None]]) -> None:
             await asyncio.sleep(0.2)
 
 
-async def through_kills(kills: int, media: int, folder: Path, state: SqliteStateStore) -> None:
-    """Publishes and handles while the broker is killed and started again, some times."""
-    events = [extracted(number, time) for number in range(media) for time in range(3)]
-    stage = Recorder(jitter(kills))
+def kill(broker: KafkaBroker) -> None:
+    broker.kill()
+    broker.start()
+
+
+def freeze(broker: KafkaBroker) -> None:
+    """For longer than sessions last."""
+    broker.freeze()
+    time.sleep(9)
+    broker.thaw()
+
+
+async def all_handled(
+    trouble: Callable[[KafkaBroker], None],
+    times: int,
+    media: int,
+    folder: Path,
+    state: SqliteStateStore,
+) -> None:
+    """Publishes and handles while the broker is in trouble, some times; nothing is lost."""
+    events = [extracted(number, frame) for number in range(media) for frame in range(3)]
+    stage = Recorder(jitter(times))
 
     async def send(log: EventLog) -> None:
         for start in range(0, len(events), 10):
@@ -64,14 +84,13 @@ async def through_kills(kills: int, media: int, folder: Path, state: SqliteState
     async with private(folder / "broker") as (broker, log):
         async with running(stage, log, state, folder, BATCHES, PATIENT):
             sending = asyncio.create_task(send(log))
-            for n in range(1, kills + 1):
-                await until(lambda n=n: len(stage.handled) > n * len(events) / (kills + 2), 60)
-                broker.kill()
-                await asyncio.to_thread(broker.start)
+            for n in range(1, times + 1):
+                await until(lambda n=n: len(stage.handled) > n * len(events) / (times + 2), 60)
+                await asyncio.to_thread(trouble, broker)
             await sending
             await until(lambda: patiently_caught_up(log, stage), 90)
         answers = await said(log, ITEMS)
-        dead = await said(log, DeadLetter.topic)
+        dead = await said(log, DEAD)
 
     assert {event_id for _, event_id in stage.handled} == {event.id for event in events}
     assert len({event.id for event in answers}) == len(events)
@@ -86,14 +105,20 @@ async def patiently_caught_up(log: EventLog, stage: Recorder) -> bool:
 
 
 async def test_a_killed_broker_loses_nothing(tmp_path: Path, state: SqliteStateStore) -> None:
-    await through_kills(1, 100, tmp_path, state)
+    await all_handled(kill, 1, 100, tmp_path, state)
+
+
+async def test_a_broker_that_freezes_for_a_while_loses_nothing(
+    tmp_path: Path, state: SqliteStateStore
+) -> None:
+    await all_handled(freeze, 1, 100, tmp_path, state)
 
 
 @pytest.mark.long
 async def test_a_broker_that_is_killed_again_and_again_loses_nothing(
     tmp_path: Path, state: SqliteStateStore
 ) -> None:
-    await through_kills(5, 1000, tmp_path, state)
+    await all_handled(kill, 5, 1000, tmp_path, state)
 
 
 async def test_a_frozen_broker_is_an_outage_of_every_call(tmp_path: Path) -> None:
@@ -101,6 +126,8 @@ async def test_a_frozen_broker_is_an_outage_of_every_call(tmp_path: Path) -> Non
         member = await join(log, "g", [FRAMES])
         calls: list[Callable[[], Awaitable[object]]] = [
             lambda: log.publish([Message(ITEMS, "k", b"1")]),
+            # More than the sockets between us buffer.
+            lambda: log.publish([Message(DEAD, str(n), large) for n in range(40)]),
             lambda: member.commit({TopicPartition(FRAMES, 0): 0}),
             lambda: log.lag("g", [FRAMES]),
             lambda: log.committed("g"),
@@ -109,7 +136,8 @@ async def test_a_frozen_broker_is_an_outage_of_every_call(tmp_path: Path) -> Non
             lambda: log.subscribe("h", [FRAMES], Ears()),
             lambda: anext(aiter(log.tail([FRAMES], "earliest", follow=False))),
         ]
-        await log.publish([Message(ITEMS, "k", b"0")])
+        await log.publish([Message(topic, "k", b"0") for topic in (ITEMS, DEAD)])
+        large = os.urandom(900_000)
 
         broker.freeze()
         async with asyncio.timeout(30):

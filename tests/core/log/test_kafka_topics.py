@@ -10,7 +10,7 @@ import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from core.errors import LimitExceededError, SettingsError
+from core.errors import SettingsError, StageStopError
 from core.log.kafka_options import KafkaOptions
 from core.log.port import Message, TopicPartition, TopicSpec
 from tests.contracts.reading import join
@@ -115,7 +115,7 @@ async def test_a_message_that_is_too_large_harms_no_other(ours: KafkaOptions) ->
         await log.create_topics([TopicSpec("looks", partitions=1)])
         await log.publish([Message("looks", "k", b"1")])
 
-        with pytest.raises(LimitExceededError, match=r"max\.message\.bytes"):
+        with pytest.raises(StageStopError, match=r"max\.message\.bytes"):
             await log.publish([Message("looks", "k", bytes(4_000_000))])
         await log.publish([Message("looks", "k", b"2")])
 
