@@ -98,9 +98,7 @@ class ServerNotices:
                 unheard = Unheard("the server ended the subscription", refused=False)
             except TimeoutError:
                 # MinIO's sources since October 2025 accept a subscription and keep all back.
-                reason = (
-                    f"no sign of life for {self._patience_s:g} s from who listens to the server"
-                )
+                reason = f"listening to the server, no sign of life for {self._patience_s:g} s"
                 unheard = Unheard(reason, refused=not subscribed)
             except S3Error as error:
                 reason = f"the server sends no notifications ({error.code})"
