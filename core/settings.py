@@ -42,7 +42,8 @@ class BucketSettings(_Section):
     max_object_mb: int = Field(2048, ge=1)
     """Larger objects of a watched bucket are refused, in MiB."""
     notifications: str = ""
-    """Kafka topic that MinIO writes its bucket notifications to; empty listens to MinIO itself."""
+    """Kafka topic that MinIO writes its bucket notifications to, without `KAFKA_PREFIX`, which it
+    begins with in Kafka; empty listens to MinIO itself."""
 
 
 class MediaSettings(_Section):

@@ -54,19 +54,24 @@ async def open_folder_producer(settings: Settings, folder: Path) -> AsyncIterato
 async def open_bucket_producer(settings: Settings, bucket: str) -> AsyncIterator[ProducerWorker]:
     """Raises SettingsError where the bucket is missing, or is the engine's own."""
     from producers.bucket import BucketProducer
+    from producers.bucket_topic import TopicNotices
 
     async with open_ports(settings, "tagger-bucket") as ports:
         connection = open_s3(settings)
         try:
             with open_scratch(settings) as scratch:
+                options, topic = bucket_options(settings), settings.bucket.notifications
+                told = TopicNotices(ports.log, topic, bucket, retry=options.retry)
                 yield ProducerWorker(
                     BucketProducer(
                         connection,
                         bucket,
                         intake=intake(ports),
                         state=ports.state,
-                        scratch=scratch,
-                        options=bucket_options(settings),
+                        scratch=scratch.path,
+                        store_bucket=settings.s3.bucket,
+                        notices=told if topic else None,
+                        options=options,
                     )
                 )
         finally:
