@@ -14,12 +14,17 @@ _CONNECT_S = 5.0
 
 
 async def sever(client: Any) -> None:
-    """Closes an ``AIOKafkaClient``; what waits for an answer fails. aiokafka would first write out
-    what it has buffered, which takes for ever where nobody reads."""
+    """Closes an ``AIOKafkaClient``; what waits for an answer fails.
+
+    ``close`` alone would first write out what is buffered, which takes for ever where nobody reads,
+    and leave those waiting who wait for the next metadata.
+    """
     for connection in client._conns.values():
         if connection._writer is not None:
             connection._writer.transport.abort()
     await client.close()
+    if client._md_update_fut is not None and not client._md_update_fut.done():
+        client._md_update_fut.set_result(False)
 
 
 async def why_unreachable(options: KafkaOptions, credentials: Credentials) -> TaggingError:
