@@ -113,7 +113,7 @@ async def _through_a_bucket(
     client = _client(made.s3)
     client.make_bucket(drop)
     if "TAGGER_BUCKET__NOTIFICATIONS" in settings:
-        queue = QueueConfig(_ARN, ["s3:ObjectCreated:*"])
+        queue = QueueConfig(queue=_ARN, events=["s3:ObjectCreated:*"])
         client.set_bucket_notification(drop, NotificationConfig(queue_config_list=[queue]))
     tagger = made.tagger(settings)
     first, later = looks[: len(looks) // 2], looks[len(looks) // 2 :]

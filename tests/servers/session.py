@@ -43,6 +43,7 @@ def shared(name: str, start: Start) -> Address:
     record = folder / f"{name}.json"
     with FileLock(folder / f"{name}.lock"):
         if not record.exists():
+            shutil.rmtree(folder / name, ignore_errors=True)  # a start that failed left it
             (folder / name).mkdir()
             process, address = start(folder / name)
             record.write_text(json.dumps({"pid": process.pid, "address": address}))
