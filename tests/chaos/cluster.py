@@ -79,13 +79,15 @@ class Cluster:
         """Returns when so many media have a result and, if it shall be ``quiet``, every stage has
         done what there was and nothing is missing from any result."""
         async with open_ports(self.settings) as ports, asyncio.timeout(within_s):
-            while len(await ports.state.keys("result/")) < media or (
-                quiet and not await _quiet(ports)
-            ):
+            while not await _done(ports, media, quiet):  # noqa: ASYNC110  # seen from outside
                 await asyncio.sleep(_LOOK_EVERY_S)
 
 
-async def _quiet(ports: Ports) -> bool:
+async def _done(ports: Ports, media: int, quiet: bool) -> bool:
+    if len(await ports.state.keys("result/")) < media:
+        return False
+    if not quiet:
+        return True
     for group, topics in READS.items():
         if any((await ports.log.lag(group, topics)).values()):
             return False
