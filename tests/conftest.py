@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, settings
 
 from core.telemetry import configure_logging
 from tests.servers import session
+from tests.servers.cache import fetch_declared
 
 # Speed is measured by benchmarks; a deadline here would only fail on a busy machine.
 settings.register_profile(
@@ -19,3 +20,7 @@ configure_logging("warning", "json")
 
 def pytest_configure(config: pytest.Config) -> None:
     session.begin(config)
+
+
+def pytest_collection_finish() -> None:
+    fetch_declared()

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from filelock import FileLock
@@ -17,14 +18,36 @@ class FetchError(RuntimeError):
     """A tool is missing, or could not fetch; the message says which and why."""
 
 
-def cached(name: str, fill: Callable[[Path], None]) -> Path:
-    """The folder ``name`` of the cache; ``fill`` gets it empty, the first time.
+class Cached:
+    """A folder of the cache. Modules declare theirs when they are imported.
 
-    A name carries what the folder is made from (version, hash), for it is never filled again.
-
-    Raises:
-        FetchError: from ``fill``; the next call tries again.
+    Args:
+        name: carries what the folder is made from (version, hash), for it is never filled again.
+        fill: gets it empty, the first time; raises FetchError.
     """
+
+    def __init__(self, name: str, fill: Callable[[Path], None]) -> None:
+        self.name = name
+        self._fill = fill
+        _declared.append(self)
+
+    def folder(self) -> Path:
+        """Filled; raises FetchError if it could not be, and the next call tries again."""
+        return _filled(self.name, self._fill)
+
+
+_declared: list[Cached] = []
+
+
+def fetch_declared() -> None:
+    """Fetches what the modules imported so far have declared: before the clock of a test runs. What
+    cannot be had is for its test to say."""
+    for kept in _declared:
+        with suppress(FetchError):
+            kept.folder()
+
+
+def _filled(name: str, fill: Callable[[Path], None]) -> Path:
     root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tagging-engine"
     root.mkdir(parents=True, exist_ok=True)
     folder = root / name

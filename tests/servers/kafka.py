@@ -8,7 +8,7 @@ import uuid
 from functools import partial
 from pathlib import Path
 
-from tests.servers.cache import FetchError, cached, run, tool
+from tests.servers.cache import Cached, FetchError, run, tool
 from tests.servers.process import ServerProcess, free_port, listens
 from tests.servers.session import Address, shared, unavailable
 
@@ -97,7 +97,7 @@ def java() -> list[str]:
     """The command line up to the main class; skips the test where it cannot be had."""
     try:
         tool("java")
-        jars = cached(f"kafka-{_VERSION}", _fetch)
+        jars = _jars.folder()
     except FetchError as missing:
         unavailable(f"no Kafka broker here: {missing}")
     return [*_JAVA, "-cp", f"{jars}/*"]
@@ -108,3 +108,6 @@ def _fetch(folder: Path) -> None:
     version, target = f"-Dkafka.version={_VERSION}", f"-DoutputDirectory={folder}"
     copy = ("dependency:copy-dependencies", "-DincludeScope=runtime")
     run(["mvn", "-B", "-q", "-f", str(pom), *copy, version, target])
+
+
+_jars = Cached(f"kafka-{_VERSION}", _fetch)

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from tests.servers.cache import FetchError, cached, run
+from tests.servers.cache import Cached, FetchError, run
 from tests.servers.process import ServerProcess, free_port
 from tests.servers.s3 import grants
 from tests.servers.session import Address, shared, unavailable
@@ -67,10 +67,14 @@ def _start(folder: Path) -> tuple[ServerProcess, Address]:
 
 
 def _binary() -> Path:
-    def build(folder: Path) -> None:
-        run(["go", "install", f"github.com/minio/minio@{_VERSION}"], env={"GOBIN": str(folder)})
-
     try:
-        return cached(f"minio-{_VERSION}", build) / "minio"
+        return _built.folder() / "minio"
     except FetchError as error:
         unavailable(f"no MinIO server: TEST_S3_ENDPOINT names none, and {error}")
+
+
+def _build(folder: Path) -> None:
+    run(["go", "install", f"github.com/minio/minio@{_VERSION}"], env={"GOBIN": str(folder)})
+
+
+_built = Cached(f"minio-{_VERSION}", _build)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers.cache import FetchError, cached, run, tool
+from tests.servers.cache import Cached, FetchError, run, tool
 from tests.servers.session import unavailable
 
 SCRIPTS = Path(__file__).parents[2] / "node"
@@ -22,8 +22,7 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Node:
     """Runs a script of ``tests/node`` with its arguments, to its end."""
     try:
         program = tool("node")
-        wanted = b"".join((SCRIPTS / name).read_bytes() for name in PACKAGES)
-        packages = cached(f"node-{hashlib.sha256(wanted).hexdigest()[:12]}", _install)
+        packages = _packages.folder()
     except FetchError as missing:
         unavailable(f"no Node here: {missing}")
     # A module finds its packages in the folder where it lies, or above.
@@ -43,3 +42,11 @@ def _install(folder: Path) -> None:
     for name in PACKAGES:
         shutil.copy(SCRIPTS / name, folder)
     run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], folder)
+
+
+def _wanted() -> str:
+    made_of = b"".join((SCRIPTS / name).read_bytes() for name in PACKAGES)
+    return hashlib.sha256(made_of).hexdigest()[:12]
+
+
+_packages = Cached(f"node-{_wanted()}", _install)

@@ -6,7 +6,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,17 +14,14 @@ from typing import Any
 import yaml
 from dotenv import dotenv_values
 
-from tests.servers.cache import FetchError, cached, run
+from tests.servers.cache import Cached, FetchError, run
 from tests.servers.session import unavailable
 
 ROOT = Path(__file__).parents[3]
 """The checkout: where compose.yaml is."""
 
 _COMPOSE = Path(__file__).with_name("compose")
-_PROMTOOL = "v0.316.0"
-_KUSTOMIZE = "v5.7.1"
 _KEDA = "v2.21.0"
-_MC = "v0.0.0-20250313080218-cf909e1063a9"
 
 
 @cache
@@ -32,7 +29,7 @@ def compose(profile: str) -> dict[str, Any]:
     """The services of compose.yaml that start with a profile ("" is none), as Docker Compose
     understands them, with a filled-in ``.env``."""
     done = run(
-        [str(_composer()), str(ROOT / "compose.yaml")],
+        [str(_kept(_composer) / "compose"), str(ROOT / "compose.yaml")],
         env={**filled_env(), "COMPOSE_PROFILES": profile},
     )
     services: dict[str, Any] = json.loads(done)["services"]
@@ -43,7 +40,7 @@ def refused_compose(missing: str) -> str:
     """What Docker Compose says when a variable of ``.env`` is left empty."""
     env = {**filled_env(), missing: ""}
     try:
-        run([str(_composer()), str(ROOT / "compose.yaml")], env=env)
+        run([str(_kept(_composer) / "compose"), str(ROOT / "compose.yaml")], env=env)
     except FetchError as error:
         return str(error)
     return "not refused"
@@ -58,8 +55,8 @@ def filled_env() -> dict[str, str]:
 @cache
 def manifests() -> list[dict[str, Any]]:
     """What ``kubectl apply --kustomize infra/k8s`` sends to a cluster."""
-    binary = _go_tool("sigs.k8s.io/kustomize/kustomize/v5", _KUSTOMIZE, "kustomize")
-    return list(yaml.safe_load_all(run([str(binary), "build", str(ROOT / "infra" / "k8s")])))
+    binary = str(_kept(_kustomize) / "kustomize")
+    return list(yaml.safe_load_all(run([binary, "build", str(ROOT / "infra" / "k8s")])))
 
 
 @cache
@@ -103,36 +100,44 @@ def _close(schema: dict[str, Any]) -> None:
 
 def promtool(*arguments: str) -> None:
     """Runs Prometheus' checker; raises FetchError with what it finds wrong."""
-    # Of the ways to find targets only DNS is built in: the others double what there is to compile.
-    module, tags = "github.com/prometheus/prometheus/cmd/promtool", "remove_all_sd,enable_dns_sd"
-    run([str(_go_tool(module, _PROMTOOL, "promtool", tags)), *arguments])
+    run([str(_kept(_promtool) / "promtool"), *arguments])
 
 
 def minio_client() -> Path:
     """The folder that holds ``mc``."""
-    return _go_tool("github.com/minio/mc", _MC, "mc").parent
+    return _kept(_mc)
 
 
-def _composer() -> Path:
+def _build_composer(folder: Path) -> None:
+    run(["go", "build", "-o", str(folder / "compose"), "."], folder=_COMPOSE)
+
+
+def _composer_version() -> str:
     made_of = b"".join((_COMPOSE / name).read_bytes() for name in ("main.go", "go.mod", "go.sum"))
-    name = f"compose-{hashlib.sha256(made_of).hexdigest()[:12]}"
-
-    def build(folder: Path) -> None:
-        run(["go", "build", "-o", str(folder / "compose"), "."], folder=_COMPOSE)
-
-    return _kept(name, build) / "compose"
+    return hashlib.sha256(made_of).hexdigest()[:12]
 
 
-def _go_tool(module: str, version: str, name: str, tags: str = "") -> Path:
+def _go_tool(module: str, version: str, name: str, tags: str = "") -> Cached:
     def build(folder: Path) -> None:
         install = ["go", "install", "-ldflags=-s -w", f"-tags={tags}", f"{module}@{version}"]
         run(install, env={"GOBIN": str(folder)})
 
-    return _kept(f"{name}-{version}", build) / name
+    return Cached(f"{name}-{version}", build)
 
 
-def _kept(name: str, fill: Callable[[Path], None]) -> Path:
+def _kept(tool: Cached) -> Path:
     try:
-        return cached(name, fill)
+        return tool.folder()
     except FetchError as error:
-        unavailable(f"no {name}: {error}")
+        unavailable(f"no {tool.name}: {error}")
+
+
+# Of the ways to find targets only DNS is built into promtool: the others double what there is to
+# compile.
+_promtool = _go_tool(
+    "github.com/prometheus/prometheus/cmd/promtool",
+    *("v0.316.0", "promtool", "remove_all_sd,enable_dns_sd"),
+)
+_kustomize = _go_tool("sigs.k8s.io/kustomize/kustomize/v5", "v5.7.1", "kustomize")
+_mc = _go_tool("github.com/minio/mc", "v0.0.0-20250313080218-cf909e1063a9", "mc")
+_composer = Cached(f"compose-{_composer_version()}", _build_composer)
