@@ -47,9 +47,10 @@ class Cluster:
             qdrant=QdrantSettings(url=self.qdrant.url),
         )
 
-    def tagger(self, settings: dict[str, str] | None = None) -> Tagger:
-        """Starts ``tagger`` commands on this cluster."""
-        environment = {
+    @property
+    def environment(self) -> dict[str, str]:
+        """Of ``tagger`` commands."""
+        return {
             "KAFKA_BOOTSTRAP_SERVERS": self.bootstrap,
             "KAFKA_PREFIX": f"{self.name}.",
             # Who is killed here is missed soon: its partitions wait for nobody.
@@ -63,7 +64,10 @@ class Cluster:
             "TAGGER_VISION__THREADS": "1",
             "TAGGER_LOG_LEVEL": "info",
         }
-        return Tagger(self.folder, self.folder / "hosts", environment | (settings or {}))
+
+    def tagger(self, settings: dict[str, str] | None = None) -> Tagger:
+        """Starts commands on this cluster."""
+        return Tagger(self.folder, self.folder / "hosts", self.environment | (settings or {}))
 
     @contextmanager
     def stages(self, settings: dict[str, str] | None = None) -> Iterator[dict[str, Run]]:
