@@ -44,6 +44,7 @@ class Delivery:
         self._publisher = publisher
         self._policy = policy
         self._gate = gate
+        self._log = _log.bind(stage=stage.name)
         self._seconds = telemetry.SECONDS.labels(stage.name)
         self._retried = telemetry.RETRIED.labels(stage.name)
         self._handled = {
@@ -66,9 +67,8 @@ class Delivery:
         seconds = time.perf_counter() - started
         self._seconds.observe(seconds)
         self._handled[outcome].inc()
-        _log.info(
+        self._log.info(
             f"event_{outcome}",
-            stage=self._stage.name,
             media_id=record.headers.get("ce_subject"),
             frame=record.headers.get("ce_frame"),
             trace=record.headers.get("traceparent"),

@@ -12,9 +12,11 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Generic, TypeVar, cast
 
 from pydantic import ValidationError
@@ -40,6 +42,8 @@ _CORE = frozenset(
         *("root", "pipeline", "purpose", "frame", "target", "replay", "dataref", "traceparent"),
     ]
 )
+_HEADERS = {f"ce_{name}": name for name in _CORE} | {"traceparent": "traceparent"}
+"""Record header -> attribute; other headers that begin with ``ce_`` are extensions of others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +189,7 @@ def decode(record: Record, referenced: bytes | None = None) -> Event[Data]:
         target=attributes.get("target"),
         replay=attributes.get("replay"),
         traceparent=attributes.get("traceparent"),
-        extensions={name: attributes[name] for name in sorted(attributes.keys() - _CORE)},
+        extensions=_extensions(attributes),
     )
 
 
@@ -209,7 +213,14 @@ def dump(data: Data) -> bytes:
 
 def now() -> str:
     """RFC 3339, UTC, milliseconds."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return _written(time.time_ns() // 1_000_000)
+
+
+@lru_cache(maxsize=1)
+def _written(milliseconds: int) -> str:
+    """Many events are published in the same millisecond."""
+    moment = datetime.fromtimestamp(milliseconds / 1000, UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _unknown(event_type: str) -> SchemaError | NewerEventError:
@@ -230,11 +241,19 @@ def _structured(record: Record) -> bool:
 
 
 def _binary(record: Record) -> dict[str, Any]:
-    attributes = {k[3:]: v for k, v in record.headers.items() if k.startswith("ce_")}
-    traceparent = record.headers.get("traceparent")
-    if traceparent is not None:
-        attributes["traceparent"] = traceparent
+    attributes = {}
+    for header, text in record.headers.items():
+        if (name := _HEADERS.get(header)) is not None:
+            attributes[name] = text
+        elif header.startswith("ce_"):
+            attributes[header[3:]] = text
     return attributes
+
+
+def _extensions(attributes: Mapping[str, Any]) -> dict[str, str]:
+    if attributes.keys() <= _CORE:
+        return {}
+    return {name: attributes[name] for name in sorted(attributes.keys() - _CORE)}
 
 
 def _parse_structured(record: Record) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -109,8 +109,15 @@ def _record(topic: str, message: Any) -> Record:
         message.timestamp,
         None if message.key is None else message.key.decode(errors="replace"),
         message.value,
-        {name: (value or b"").decode(errors="replace") for name, value in message.headers},
+        _headers(message.headers),
     )
+
+
+def _headers(pairs: Iterable[tuple[str, bytes | None]]) -> dict[str, str]:
+    try:
+        return {name: value.decode() for name, value in pairs}  # type: ignore[union-attr]
+    except (AttributeError, UnicodeDecodeError):  # a stranger's: none of ours is empty or no text
+        return {name: (value or b"").decode(errors="replace") for name, value in pairs}
 
 
 def member(options: KafkaOptions, credentials: Credentials, group: str) -> Consumer:

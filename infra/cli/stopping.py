@@ -10,6 +10,8 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from types import FrameType
 from typing import TypeVar
 
+from core.garbage import collect_seldom
+
 T = TypeVar("T")
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -43,6 +45,7 @@ def run_until_stopped(work: Callable[[asyncio.Event], Awaitable[T]]) -> T:
             for number, handler in before.items():
                 signal.signal(number, handler)
 
+    collect_seldom()
     return asyncio.run(supervised())
 
 

@@ -1,6 +1,6 @@
 """Bars: the runner's consume -> handle -> publish loop on Kafka, against two rivals in one run.
 
-    python -m tests.bench.kafka_loop [--events 20000] [--rounds 3]
+    python -m tests.bench.kafka_loop [--events 80000] [--rounds 3]
 
 Events of 200 bytes, 1,000 keys, on one partition and on eight; each is read, parsed, handled, said
 on and committed, at least once. One broker, one process at a time, the best of the rounds counts:
@@ -31,6 +31,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from core.blobs.folder import FolderBlobStore
 from core.envelope import Event, encode
 from core.events import Data, MediaAnalyzed, MediaFramed
+from core.garbage import collect_seldom
 from core.log.kafka import KafkaEventLog, KafkaOptions
 from core.log.port import TopicSpec
 from core.runner import RunnerOptions, StageRunner
@@ -181,7 +182,7 @@ async def filled(bootstrap: str, partitions: int, events: int) -> AsyncIterator[
 
 
 async def contest(bootstrap: str, partitions: int, events: int, rounds: int) -> None:
-    few = max(200, events // 20)
+    few = max(200, events // 40)
     speeds: dict[str, float] = {}
     for _ in range(rounds):
         for name, run, count in (("bare", bare, events), ("ours", ours, events)):
@@ -198,10 +199,11 @@ async def contest(bootstrap: str, partitions: int, events: int, rounds: int) -> 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--events", type=int, default=20000)
+    parser.add_argument("--events", type=int, default=80000)
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
     configure_logging("error")
+    collect_seldom()  # as `tagger` does; the rivals have it, too
     with tempfile.TemporaryDirectory() as folder:
         broker = KafkaBroker(Path(folder))
         broker.start()
