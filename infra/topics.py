@@ -62,6 +62,8 @@ def drift(wanted: TopicSpec, found: TopicSpec) -> list[str]:
         told.append(f"keeps {_kept(found)} instead of {_kept(wanted)}")
     if found.compacted != wanted.compacted:
         told.append("is compacted" if found.compacted else "is not compacted")
+    if not found.append_times:
+        told.append("has its senders' times (message.timestamp.type is not LogAppendTime)")
     return told
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from aiokafka.admin import NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
@@ -23,20 +22,16 @@ _SEEN_S = 10.0
 _LOOK_AGAIN_S = 0.02
 _KEPT = ("retention.ms", "cleanup.policy", "message.timestamp.type")
 
-Timestamp = Literal["LogAppendTime", "CreateTime"]
-
 
 @dataclass(frozen=True, slots=True)
 class KafkaTopic:
     """A topic as the cluster has it.
 
     Attributes:
-        timestamp: whose clock a record's time is; seeking by time needs ``LogAppendTime``.
         replicas: copies of its first partition.
     """
 
     spec: TopicSpec
-    timestamp: Timestamp
     replicas: int
 
 
@@ -154,7 +149,11 @@ def _topic(
     policies = kept["cleanup.policy"].split(",")
     retention = int(kept["retention.ms"])
     limited = retention != _FOR_EVER and "delete" in policies
-    spec = TopicSpec(name, partitions, retention / 1000 if limited else None, "compact" in policies)
-    by_broker = kept["message.timestamp.type"] == "LogAppendTime"
-    timestamp: Timestamp = "LogAppendTime" if by_broker else "CreateTime"
-    return KafkaTopic(spec, timestamp, len(first["replicas"]))
+    spec = TopicSpec(
+        name,
+        partitions,
+        retention / 1000 if limited else None,
+        compacted="compact" in policies,
+        append_times=kept["message.timestamp.type"] == "LogAppendTime",
+    )
+    return KafkaTopic(spec, len(first["replicas"]))

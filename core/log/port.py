@@ -26,12 +26,15 @@ class TopicSpec:
         partitions: fixed at creation, because keys map to partitions by their number.
         retention_s: records older than this may go, in seconds; None keeps them for ever.
         compacted: only the newest record of a key is kept; a record without a value removes it.
+        append_times: a record's time is when the log took it, not when its sender says; seeking by
+            time needs that. Only topics that somebody else made may lack it.
     """
 
     name: str
     partitions: int = 8
     retention_s: float | None = None
     compacted: bool = False
+    append_times: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,6 +64,10 @@ def test_a_document_that_would_lose_or_split_events_is_refused(document: str, wo
         (replace(WANTED, partitions=8), ["8 partitions instead of 12"]),
         (replace(WANTED, retention_s=86_400.0), ["keeps 1 days instead of everything"]),
         (replace(WANTED, compacted=True), ["is compacted"]),
+        (
+            replace(WANTED, append_times=False),
+            ["has its senders' times (message.timestamp.type is not LogAppendTime)"],
+        ),
     ],
 )
 def test_drift_is_told_in_words(found: TopicSpec, told: list[str]) -> None:

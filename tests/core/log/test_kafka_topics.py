@@ -41,7 +41,6 @@ async def test_topics_are_told_as_they_were_made(ours: KafkaOptions) -> None:
             spec.name: spec for spec in KEPT
         }
         assert await log.topics() == {spec.name: spec for spec in KEPT}
-        assert {topic.timestamp for topic in described.values()} == {"LogAppendTime"}
         assert {topic.replicas for topic in described.values()} == {1}
 
 
@@ -54,8 +53,7 @@ async def test_drift_of_a_topic_that_others_made_is_told(ours: KafkaOptions) -> 
 
         looks = (await log.described())["looks"]
 
-    assert looks.spec == TopicSpec("looks", partitions=3, retention_s=60.0)
-    assert looks.timestamp == "CreateTime"
+    assert looks.spec == TopicSpec("looks", 3, retention_s=60.0, append_times=False)
 
 
 async def test_more_replicas_than_brokers_is_a_settings_error(ours: KafkaOptions) -> None:
