@@ -20,6 +20,7 @@ MAY_IMPORT = {
 }
 ADAPTERS = (
     *("core.log.sqlite", "core.state.sqlite", "core.blobs.folder", "core.vectors.edge"),
+    *("core.log.kafka", "core.state.s3", "core.blobs.s3", "core.vectors.server"),
     "core.vision.lite",
 )
 
