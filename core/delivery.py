@@ -80,7 +80,8 @@ class Delivery:
             return "skipped"
         attempts = 0
         while True:
-            await self._gate.passed()
+            if self._gate.closed:
+                await self._gate.passed()
             try:
                 messages = await self._attempt(record, attempts + 1)
                 await self._publish(messages, owned)

@@ -46,7 +46,7 @@ _HEADERS = {f"ce_{name}": name for name in _CORE} | {"traceparent": "traceparent
 """Record header -> attribute; other headers that begin with ``ce_`` are extensions of others."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen for speed, see core.log.port; nobody changes one
 class Event(Generic[DataT_co]):
     """One event: who says what about which medium, and what it all began with.
 

@@ -22,7 +22,7 @@ L = TypeVar("L")
 R = TypeVar("R")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen for speed, see core.log.port; nobody changes one
 class Output:
     """What a stage says next. Root, purpose, frame and pipeline come from the event it handled.
 
@@ -38,7 +38,7 @@ class Output:
     event_id: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Context:
     """Where an event was read, and the how-manieth try this is (from 1)."""
 

@@ -37,7 +37,11 @@ class TopicSpec:
     append_times: bool = True
 
 
-@dataclass(frozen=True, slots=True)
+# Nobody changes a message or a record. They are not frozen, because a frozen dataclass is filled
+# field by field at several times the cost, and these are made for every event.
+
+
+@dataclass(slots=True)
 class Message:
     """What is published. ``value`` None is a tombstone; ``key`` None spreads over partitions."""
 
@@ -47,7 +51,7 @@ class Message:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Record:
     """What is read. ``timestamp`` is the log's append time, in milliseconds since the epoch."""
 
