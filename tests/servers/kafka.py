@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import base64
 import os
-import uuid
 from functools import partial
 from pathlib import Path
 
@@ -13,6 +11,7 @@ from tests.servers.process import ServerProcess, free_port, listens
 from tests.servers.session import Address, shared, unavailable
 
 _VERSION = "4.2.0"
+_CLUSTER = "dGFnZ2VyLXRlc3RzLWlkIQ"  # of brokers that never meet; a random id may begin with "-", an option's mark
 _NAMED = "TEST_KAFKA_BOOTSTRAP_SERVERS"
 _JAVA = ("java", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 _PROPERTIES = """\
@@ -66,8 +65,7 @@ class KafkaBroker(ServerProcess):
         if not self._properties.exists():
             self._properties.parent.mkdir(parents=True, exist_ok=True)
             self._properties.write_text(self._settings)
-            cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-            storage = ("kafka.tools.StorageTool", "format", "--standalone", "-t", cluster)
+            storage = ("kafka.tools.StorageTool", "format", "--standalone", "-t", _CLUSTER)
             run([*java(), *storage, "-c", str(self._properties)])
         super().start(patience_s)
 
