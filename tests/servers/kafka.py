@@ -11,7 +11,8 @@ from tests.servers.process import ServerProcess, free_port, listens
 from tests.servers.session import Address, shared, unavailable
 
 _VERSION = "4.2.0"
-_CLUSTER = "dGFnZ2VyLXRlc3RzLWlkIQ"  # of brokers that never meet; a random id may begin with "-", an option's mark
+# One id for all brokers, which never meet: a random one may begin with "-", like an option.
+_CLUSTER = "dGFnZ2VyLXRlc3RzLWlkIQ"
 _NAMED = "TEST_KAFKA_BOOTSTRAP_SERVERS"
 _JAVA = ("java", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 _PROPERTIES = """\
