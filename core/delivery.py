@@ -16,7 +16,13 @@ from core import telemetry
 from core.blobs.port import BlobStore
 from core.deadletters import dead_letter
 from core.envelope import Event, dataref, decode
-from core.errors import OutageError, OwnershipLostError, PermanentError, StageStopError
+from core.errors import (
+    OutageError,
+    OwnershipLostError,
+    PermanentError,
+    SettingsError,
+    StageStopError,
+)
 from core.events import Data
 from core.log.port import Message, Record
 from core.publisher import Publisher, encode_outputs
@@ -85,8 +91,8 @@ class Delivery:
             try:
                 messages = await self._attempt(record, attempts + 1)
                 await self._publish(messages, owned)
-            except (StageStopError, OwnershipLostError):
-                raise
+            except (StageStopError, SettingsError, OwnershipLostError):
+                raise  # a topic or a right that is missing is no event's fault
             except OutageError as outage:
                 await self._gate.outage(outage)
             except Exception as error:
