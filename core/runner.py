@@ -315,6 +315,12 @@ class StageRunner:
         await self._patiently(lambda: self.stage.assigned(partitions))
         for tp in partitions:
             self._trackers[tp] = CommitTracker()
+        _log.info(
+            "partitions_taken",
+            stage=self.stage.name,
+            count=len(partitions),
+            left_by_a_crash=len(unclean),
+        )
 
     async def _find_suspects(self, partitions: Collection[TopicPartition]) -> None:
         committed = await self._log.committed(self.group)

@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from random import Random
 
@@ -134,7 +135,11 @@ class Crew:
             self._journal.note(f"{name}: process {run.pid} stopped in order")
 
     def stop(self) -> None:
-        for name in self._runs:
+        """One after the other, each when its partitions are its own: the group gives those of a
+        process that was killed to its successor when it misses it, and not sooner."""
+        for name, runs in self._runs.items():
+            for run in runs:
+                assert run.until(partial(run.has_said, "partitions_taken"), within_s=60), name
             self.scale(name, 0)
 
 
