@@ -6,6 +6,7 @@ The loop in ``core.runner`` knows what may run; this file knows what happens whe
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable
 from typing import Literal
@@ -73,13 +74,14 @@ class Delivery:
         seconds = time.perf_counter() - started
         self._seconds.observe(seconds)
         self._handled[outcome].inc()
-        self._log.info(
-            f"event_{outcome}",
-            media_id=record.headers.get("ce_subject"),
-            frame=record.headers.get("ce_frame"),
-            trace=record.headers.get("traceparent"),
-            seconds=round(seconds, 4),
-        )
+        if self._log.is_enabled_for(logging.INFO):
+            self._log.info(
+                f"event_{outcome}",
+                media_id=record.headers.get("ce_subject"),
+                frame=record.headers.get("ce_frame"),
+                trace=record.headers.get("traceparent"),
+                seconds=round(seconds, 4),
+            )
 
     async def _until_done(self, record: Record, owned: Callable[[], bool]) -> Outcome:
         if not self._wanted(record):

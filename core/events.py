@@ -105,7 +105,7 @@ class Match(_Model):
 class MatchedItem(EmbeddedItem):
     """An item with the catalog products that it resembles, best first."""
 
-    matches: list[Match] = []
+    matches: list[Match] = Field(default_factory=list)
 
 
 class IndexedItem(EmbeddedItem):
@@ -173,8 +173,8 @@ class MediaFramed(Data):
     content_hash: str
     kind: Kind
     duration_ms: int | None = None
-    frames: list[Frame] = []
-    notes: list[str] = []
+    frames: list[Frame] = Field(default_factory=list)
+    notes: list[str] = Field(default_factory=list)
     reason: str | None = None
     cached: bool = False
     product: Product | None = None
@@ -186,8 +186,8 @@ class ItemsSegmented(Data):
     topic = "items.segmented"
 
     frame: Frame
-    items: list[Item] = []
-    notes: list[str] = []
+    items: list[Item] = Field(default_factory=list)
+    notes: list[str] = Field(default_factory=list)
     product: Product | None = None
 
 
@@ -198,8 +198,8 @@ class ItemsEmbedded(Data):
 
     frame: Frame
     embedder: str
-    items: list[EmbeddedItem] = []
-    notes: list[str] = []
+    items: list[EmbeddedItem] = Field(default_factory=list)
+    notes: list[str] = Field(default_factory=list)
     product: Product | None = None
 
 
@@ -213,8 +213,8 @@ class ItemsMatched(Data):
 
     frame: Frame
     embedder: str
-    items: list[MatchedItem] = []
-    notes: list[str] = []
+    items: list[MatchedItem] = Field(default_factory=list)
+    notes: list[str] = Field(default_factory=list)
     catalog: str | None = None
     reason: str | None = None
 
@@ -227,8 +227,8 @@ class ItemsIndexed(Data):
     frame: Frame
     embedder: str
     catalog: str
-    items: list[IndexedItem] = []
-    notes: list[str] = []
+    items: list[IndexedItem] = Field(default_factory=list)
+    notes: list[str] = Field(default_factory=list)
     product: Product | None = None
 
 
@@ -239,7 +239,7 @@ class MediaAnalyzed(Data):
 
     audio_transcription: str | None = None
     clothing_description: str = ""
-    vibes: list[Vibe] = []
+    vibes: list[Vibe] = Field(default_factory=list)
     reason: str | None = None
 
 
@@ -247,7 +247,7 @@ class TaggedItem(Item):
     """An item of the whole result; a duplicate points at the earlier item that it repeats."""
 
     frame_id: str
-    matches: list[Match] = []
+    matches: list[Match] = Field(default_factory=list)
     duplicate_of: str | None = None
 
 
@@ -280,18 +280,18 @@ class MediaTagged(Data):
     kind: Kind | None = None
     duration_ms: int | None = None
     cached: bool = False
-    uploads: list[Upload] = []
-    frames: list[Frame] = []
-    items: list[TaggedItem] = []
-    points: list[TaggedPoint] = []
+    uploads: list[Upload] = Field(default_factory=list)
+    frames: list[Frame] = Field(default_factory=list)
+    items: list[TaggedItem] = Field(default_factory=list)
+    points: list[TaggedPoint] = Field(default_factory=list)
     product: Product | None = None
     analysis: MediaAnalyzed | None = None
     embedder: str | None = None
     catalog: str | None = None
     match_reason: str | None = None
-    notes: list[str] = []
-    failures: list[str] = []
-    missing: list[str] = []
+    notes: list[str] = Field(default_factory=list)
+    failures: list[str] = Field(default_factory=list)
+    missing: list[str] = Field(default_factory=list)
     result_key: str = ""
 
 
@@ -315,7 +315,7 @@ class DeadLetter(Data):
     origin_partition: int
     origin_offset: int
     origin_key: str | None = None
-    origin_headers: dict[str, str] = {}
+    origin_headers: dict[str, str] = Field(default_factory=dict)
 
 
 MODELS: tuple[type[Data], ...] = (

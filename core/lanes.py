@@ -45,17 +45,17 @@ class Lanes(Generic[T]):
         if lane not in self._running:
             self._ready.append(lane)
 
-    def start(self) -> list[tuple[str, T]]:
-        """Takes the items that may start now; each needs a :meth:`finish` of its lane."""
-        started: list[tuple[str, T]] = []
-        while self._ready and len(self._running) < self._concurrency:
-            lane = self._ready.popleft()
-            queue = self._waiting[lane]
-            started.append((lane, queue.popleft()))
-            if not queue:
-                del self._waiting[lane]
-            self._running.add(lane)
-        return started
+    def take(self) -> tuple[str, T] | None:
+        """An item that may start now, if there is one; it needs a :meth:`finish` of its lane."""
+        if not self._ready or len(self._running) >= self._concurrency:
+            return None
+        lane = self._ready.popleft()
+        queue = self._waiting[lane]
+        item = queue.popleft()
+        if not queue:
+            del self._waiting[lane]
+        self._running.add(lane)
+        return lane, item
 
     def finish(self, lane: str) -> None:
         """The lane's running item has ended, however it ended."""

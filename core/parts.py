@@ -23,7 +23,7 @@ from core.events import (
     MediaUploaded,
     Status,
 )
-from core.log.port import Record
+from core.log.port import Record, TopicPartition
 from core.state.port import StateStore
 
 D = TypeVar("D", bound=Data)
@@ -219,4 +219,4 @@ def _part_key(event: Event[Data], offset: int) -> str:
 
 def _decode_part(value: bytes) -> Event[Data]:
     headers = {"content-type": "application/cloudevents+json"}
-    return decode(Record("parts", 0, 0, 0, None, value, headers))
+    return decode(Record(TopicPartition("parts", 0), 0, 0, None, value, headers))

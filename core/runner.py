@@ -12,7 +12,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import structlog
 
@@ -59,11 +59,9 @@ class RunnerOptions:
     grace_s: float = 20.0
 
 
-@dataclass(eq=False, slots=True)
-class _Work:
+class _Work(NamedTuple):
     record: Record
     tracker: CommitTracker
-    task: asyncio.Task[None] | None = None
 
 
 class StageRunner:
@@ -94,9 +92,9 @@ class StageRunner:
         self._lanes: Lanes[_Work] = Lanes(self._options.concurrency)
         self._trackers: dict[TopicPartition, CommitTracker] = {}
         self._paused: set[TopicPartition] = set()
-        self._running: set[_Work] = set()
+        self._workers: dict[asyncio.Task[None], _Work] = {}
         self._in_flight = 0
-        self._room = asyncio.Event()
+        self._ended = asyncio.Event()
         self._moved = asyncio.Event()
         self._stopping = asyncio.Event()
         self._subscription: Subscription | None = None
@@ -113,7 +111,7 @@ class StageRunner:
     def stop(self) -> None:
         """Asks for an ordered end; :meth:`run` returns when it is reached."""
         self._stopping.set()
-        self._room.set()
+        self._ended.set()
 
     async def run(self) -> None:
         """Runs until :meth:`stop`; raises what stopped it otherwise."""
@@ -160,9 +158,9 @@ class StageRunner:
     async def _wait_for_room(self, subscription: Subscription) -> None:
         """Waits for an event to end; polls now and then with all partitions paused, because a
         member that never polls is thrown out of its group."""
-        self._room.clear()
+        self._ended.clear()
         try:
-            await asyncio.wait_for(self._room.wait(), self._options.poll_s)
+            await asyncio.wait_for(self._ended.wait(), self._options.poll_s)
         except TimeoutError:
             subscription.pause(subscription.assignment)
             self._paused = set(subscription.assignment)
@@ -221,12 +219,31 @@ class StageRunner:
         return headers.get("ce_subject") or record.key or f"{record.partition}/{record.offset}"
 
     def _start_ready(self) -> None:
-        for lane, work in self._lanes.start():
-            self._running.add(work)
-            work.task = asyncio.create_task(self._do(lane, work))
+        while (ready := self._lanes.take()) is not None:
+            task = asyncio.create_task(self._work(*ready))
+            self._workers[task] = ready[1]
 
-    async def _do(self, lane: str, work: _Work) -> None:
-        record, tracker = work.record, work.tracker
+    async def _work(self, lane: str, work: _Work) -> None:
+        """Does this, and then what is ready by then: a task for every event costs more than many a
+        handler does."""
+        me = asyncio.current_task()
+        assert me is not None
+        try:
+            while True:
+                try:
+                    await self._do(work)
+                finally:
+                    self._lanes.finish(lane)
+                if (ready := self._lanes.take()) is None:
+                    return
+                lane, work = ready
+                self._workers[me] = work
+        finally:
+            del self._workers[me]
+            self._start_ready()  # where this one was cancelled, others go on
+
+    async def _do(self, work: _Work) -> None:
+        record, tracker = work
 
         def owned() -> bool:
             return self._owns(record.tp, tracker)
@@ -246,11 +263,8 @@ class StageRunner:
             self._fail(error)
         finally:
             self.gate.left()
-            self._running.discard(work)
-            self._lanes.finish(lane)
             self._in_flight -= 1
-            self._room.set()
-            self._start_ready()
+            self._ended.set()
             if self._paused and self._subscription is not None:
                 self._balance_pauses(self._subscription)  # wakes a fetch that waits
 
@@ -339,12 +353,7 @@ class StageRunner:
         limit = self._options.grace_s if self._stopping.is_set() else self._options.drain_s
         dropped = self._lanes.drop(lambda work: work.record.tp in partitions)
         self._in_flight -= dropped
-        draining = [w.task for w in self._running if w.record.tp in partitions and w.task]
-        if draining:
-            _, late = await asyncio.wait(draining, timeout=limit)
-            for task in late:
-                task.cancel()
-            await asyncio.gather(*late, return_exceptions=True)
+        await self._drain(partitions, limit)
         await self.stage.revoked(partitions)
         await self._publisher.flushed()
         await self._commit({tp: self._trackers[tp] for tp in partitions if tp in self._trackers})
@@ -353,6 +362,25 @@ class StageRunner:
             await self._guard.leave(partitions)
         except OutageError as outage:
             _log.warning("mark_left_behind", stage=self.stage.name, reason=str(outage))
+
+    async def _drain(self, partitions: Collection[TopicPartition], limit: float) -> None:
+        """Waits for what is in flight, and cancels what takes longer."""
+
+        def busy() -> list[asyncio.Task[None]]:
+            return [task for task, work in self._workers.items() if work.record.tp in partitions]
+
+        async def ended() -> None:
+            while busy():
+                self._ended.clear()
+                await self._ended.wait()
+
+        try:
+            async with asyncio.timeout(limit):
+                await ended()
+        except TimeoutError:
+            for task in busy():
+                task.cancel()
+            await ended()
 
     def _forget(self, partitions: Iterable[TopicPartition]) -> None:
         for tp in list(partitions):

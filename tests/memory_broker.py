@@ -47,9 +47,8 @@ class Partition:
         if self.records:
             timestamp = max(timestamp, self.records[-1].timestamp)
         headers = dict(message.headers)
-        topic, partition = self.tp
         self.records.append(
-            Record(topic, partition, self.end, timestamp, message.key, message.value, headers)
+            Record(self.tp, self.end, timestamp, message.key, message.value, headers)
         )
         self.end += 1
 

@@ -13,7 +13,7 @@ from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 
 from core.log.kafka_connection import sever
 from core.log.kafka_options import Credentials, KafkaOptions
-from core.log.port import Record
+from core.log.port import Record, TopicPartition
 
 _HEARTBEAT_S = 1.0
 _FETCH_WAIT_MS = 200
@@ -96,15 +96,14 @@ def records(
     """With topics as their callers know them."""
     found: list[Record] = []
     for outer, messages in taken.items():
-        topic = options.inner_tp(outer).topic
-        found += [_record(topic, message) for message in messages]
+        tp = options.inner_tp(outer)
+        found += [_record(tp, message) for message in messages]
     return found
 
 
-def _record(topic: str, message: Any) -> Record:
+def _record(tp: TopicPartition, message: Any) -> Record:
     return Record(
-        topic,
-        message.partition,
+        tp,
         message.offset,
         message.timestamp,
         None if message.key is None else message.key.decode(errors="replace"),

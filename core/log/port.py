@@ -55,8 +55,7 @@ class Message:
 class Record:
     """What is read. ``timestamp`` is the log's append time, in milliseconds since the epoch."""
 
-    topic: str
-    partition: int
+    tp: TopicPartition
     offset: int
     timestamp: int
     key: str | None
@@ -64,8 +63,12 @@ class Record:
     headers: Mapping[str, str]
 
     @property
-    def tp(self) -> TopicPartition:
-        return TopicPartition(self.topic, self.partition)
+    def topic(self) -> str:
+        return self.tp.topic
+
+    @property
+    def partition(self) -> int:
+        return self.tp.partition
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,9 +82,8 @@ def _read_share(
             for record_id, time, key, headers, value in rows:
                 shard = record_id >> OFFSET_BITS
                 cursor = some[shard]
-                topic, partition = cursor.tp
                 offset = offset_of(record_id)
-                records.append(Record(topic, partition, offset, time, key, value, _decode(headers)))
+                records.append(Record(cursor.tp, offset, time, key, value, _decode(headers)))
                 cursor.position = record_id + 1
                 given[shard] = given.get(shard, 0) + 1
                 size += len(value or b"")

@@ -72,7 +72,7 @@ async def ours(bootstrap: str, partitions: int, events: int) -> float:
         async with filled(bootstrap, partitions, events) as made:
             log = made.log
             blobs = await FolderBlobStore.open(Path(folder) / "blobs")
-            options = RunnerOptions(concurrency=256, max_in_flight=512, max_spread=4096)
+            options = RunnerOptions(concurrency=256, max_in_flight=1024, max_spread=4096)
             runner = StageRunner(SayOn(), log, blobs, MemoryStateStore(), options)
             started = time.perf_counter()
             task = asyncio.create_task(runner.run())

@@ -16,7 +16,7 @@ Place = tuple[int, int]
 
 def _record(place: Place) -> Record:
     partition, offset = place
-    return Record("t", partition, offset, 0, None, b"", {})
+    return Record(TopicPartition("t", partition), offset, 0, None, b"", {})
 
 
 async def _after_a_crash(deaths: dict[Place, int]) -> tuple[CrashGuard, MemoryStateStore]:

@@ -12,7 +12,7 @@ from core.blobs.folder import FolderBlobStore
 from core.envelope import INLINE_LIMIT, Event, dataref, decode, dump, encode, encode_structured
 from core.errors import NewerEventError, SchemaError
 from core.events import MODELS, Data, DeadLetter, MediaUploaded
-from core.log.port import Message, Record
+from core.log.port import Message, Record, TopicPartition
 from core.publisher import encode_checked
 from tests.core.samples import SAMPLES
 
@@ -20,7 +20,8 @@ GOLDEN = Path(__file__).parent / "golden"
 
 
 def record(message: Message) -> Record:
-    return Record(message.topic, 0, 0, 0, message.key, message.value, message.headers)
+    tp = TopicPartition(message.topic, 0)
+    return Record(tp, 0, 0, message.key, message.value, message.headers)
 
 
 @pytest.mark.parametrize("event", SAMPLES.values(), ids=SAMPLES.keys())
@@ -47,7 +48,7 @@ def test_an_event_written_by_an_older_version_is_read_for_ever(path: Path) -> No
     golden = json.loads(path.read_text())
     value = json.dumps(golden["data"]).encode()
 
-    event = decode(Record("t", 0, 0, 0, golden["key"], value, golden["headers"]))
+    event = decode(Record(TopicPartition("t", 0), 0, 0, golden["key"], value, golden["headers"]))
 
     assert event.id == golden["headers"]["ce_id"]
     assert event.data.key() == golden["key"]
@@ -114,7 +115,8 @@ def test_data_that_does_not_follow_its_model_is_refused_with_words(value: bytes)
 
 @pytest.mark.parametrize("value", [b"", b"{", b"[1]", None])
 def test_a_broken_structured_event_is_refused(value: bytes | None) -> None:
-    broken = Record("t", 0, 0, 0, "k", value, {"content-type": "application/cloudevents+json"})
+    headers = {"content-type": "application/cloudevents+json"}
+    broken = Record(TopicPartition("t", 0), 0, 0, "k", value, headers)
 
     with pytest.raises(SchemaError):
         decode(broken)

@@ -93,7 +93,8 @@ def test_lanes_keep_order_inside_and_never_exceed_the_bound(
             if waiting:
                 item = waiting.pop(0)
                 lanes.add(item[0], item)
-        for lane, item in lanes.start():
+        while (ready := lanes.take()) is not None:
+            lane, item = ready
             assert lane not in running
             running[lane] = item
         assert len(running) <= concurrency
@@ -114,8 +115,8 @@ def test_a_busy_lane_does_not_starve_the_others() -> None:
     lanes.add("quiet", 9)
 
     order = []
-    while started := lanes.start():
-        lane, item = started[0]
+    while (ready := lanes.take()) is not None:
+        lane, item = ready
         order.append(item)
         lanes.finish(lane)
 
@@ -126,13 +127,13 @@ def test_dropped_items_leave_the_others_in_order() -> None:
     lanes: Lanes[int] = Lanes(1)
     for number in range(6):
         lanes.add("a", number)
-    lanes.start()
+    lanes.take()
 
     dropped = lanes.drop(lambda number: number % 2 == 1)
 
     assert dropped == 3
     lanes.finish("a")
-    assert lanes.start() == [("a", 2)]
+    assert lanes.take() == ("a", 2)
 
 
 def test_a_lane_whose_waiting_items_were_dropped_can_be_used_again() -> None:
@@ -140,6 +141,6 @@ def test_a_lane_whose_waiting_items_were_dropped_can_be_used_again() -> None:
     lanes.add("a", 1)
     lanes.drop(lambda _: True)
 
-    assert lanes.start() == []
+    assert lanes.take() is None
     lanes.add("a", 2)
-    assert lanes.start() == [("a", 2)]
+    assert lanes.take() == ("a", 2)
