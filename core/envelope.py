@@ -35,15 +35,16 @@ _STRUCTURED = "application/cloudevents+json"
 _KNOWN: tuple[type[Data], ...] = (*MODELS, DeadLetter)
 _BY_TYPE: dict[str, type[Data]] = {model.type(): model for model in _KNOWN}
 _VERSIONED = re.compile(r"(?P<name>.+)\.v(?P<major>\d+)$")
-_REQUIRED = ("id", "source", "type", "subject", "root")
-_CORE = frozenset(
+_REQUIRED = ("ce_id", "ce_source", "ce_type", "ce_subject", "ce_root")
+_OURS = frozenset(
     [
-        *("specversion", "id", "source", "type", "time", "subject", "data", "datacontenttype"),
-        *("root", "pipeline", "purpose", "frame", "target", "replay", "dataref", "traceparent"),
+        *_REQUIRED,
+        *("ce_specversion", "ce_time", "ce_data", "ce_datacontenttype", "ce_traceparent"),
+        *("ce_pipeline", "ce_purpose", "ce_frame", "ce_target", "ce_replay", "ce_dataref"),
+        *("content-type", "traceparent"),
     ]
 )
-_HEADERS = {f"ce_{name}": name for name in _CORE} | {"traceparent": "traceparent"}
-"""Record header -> attribute; other headers that begin with ``ce_`` are extensions of others."""
+"""Other headers that begin with ``ce_`` are extensions of others."""
 
 
 @dataclass(slots=True)  # not frozen for speed, see core.log.port; nobody changes one
@@ -136,7 +137,7 @@ def encode_structured(event: Event[Data]) -> Message:
 def dataref(record: Record) -> str | None:
     """The blob key that holds the record's data, if it is not inline."""
     if _structured(record):
-        return cast("str | None", _parse_structured(record).get("dataref"))
+        return cast("str | None", _parse_structured(record).get("ce_dataref"))
     return record.headers.get("ce_dataref")
 
 
@@ -144,13 +145,15 @@ def attributes_of(record: Record) -> dict[str, str]:
     """The attributes of an event in either mode that may not be worth the name: what can be read
     of them."""
     try:
-        attributes = _parse_structured(record) if _structured(record) else _binary(record)
+        headers = _parse_structured(record) if _structured(record) else record.headers
     except SchemaError:
         return {}
     return {
-        name: text
-        for name, text in attributes.items()
-        if isinstance(text, str) and name not in ("data", "data_base64")
+        header.removeprefix("ce_"): text
+        for header, text in headers.items()
+        if (header.startswith("ce_") or header == "traceparent")
+        and isinstance(text, str)
+        and header not in ("ce_data", "ce_data_base64")
     }
 
 
@@ -161,35 +164,36 @@ def decode(record: Record, referenced: bytes | None = None) -> Event[Data]:
         SchemaError: an attribute is missing or the data does not follow its model.
         NewerEventError: the type's major version is one that this build does not know.
     """
-    if _structured(record):
-        attributes = _parse_structured(record)
-        inline = attributes.pop("data", None)
+    headers: Mapping[str, Any] = record.headers
+    if "dead_letter" in headers:  # its value is the original's, its data a header
+        body = headers["dead_letter"].encode()
+    elif _structured(record):
+        headers = _parse_structured(record)
+        inline = headers.get("ce_data")
         body = referenced if referenced is not None else json.dumps(inline).encode()
     else:
-        attributes = _binary(record)
         body = referenced if referenced is not None else record.value or b""
-    if "dead_letter" in record.headers:  # its value is the original's, its data a header
-        body = record.headers["dead_letter"].encode()
-    for name in _REQUIRED:
-        if not attributes.get(name):
+    for header in _REQUIRED:
+        if not headers.get(header):
+            name = header.removeprefix("ce_")
             raise SchemaError(f"CloudEvents attribute '{name}' is missing on {record.topic}")
-    if attributes.get("purpose", "query") not in ("query", "catalog"):
-        raise SchemaError(f"purpose '{attributes['purpose']}' is neither 'query' nor 'catalog'")
-    data = parse(attributes["type"], body)
+    purpose = headers.get("ce_purpose", "query")
+    if purpose not in ("query", "catalog"):
+        raise SchemaError(f"purpose '{purpose}' is neither 'query' nor 'catalog'")
     return Event(
-        id=attributes["id"],
-        source=attributes["source"],
-        subject=attributes["subject"],
-        root=attributes["root"],
-        data=data,
-        purpose=cast("Purpose", attributes.get("purpose", "query")),
-        pipeline=attributes.get("pipeline", ""),
-        frame=attributes.get("frame"),
-        time=attributes.get("time", ""),
-        target=attributes.get("target"),
-        replay=attributes.get("replay"),
-        traceparent=attributes.get("traceparent"),
-        extensions=_extensions(attributes),
+        id=headers["ce_id"],
+        source=headers["ce_source"],
+        subject=headers["ce_subject"],
+        root=headers["ce_root"],
+        data=parse(headers["ce_type"], body),
+        purpose=purpose,
+        pipeline=headers.get("ce_pipeline", ""),
+        frame=headers.get("ce_frame"),
+        time=headers.get("ce_time", ""),
+        target=headers.get("ce_target"),
+        replay=headers.get("ce_replay"),
+        traceparent=headers.get("traceparent") or headers.get("ce_traceparent"),
+        extensions=_extensions(headers),
     )
 
 
@@ -240,27 +244,19 @@ def _structured(record: Record) -> bool:
     return headers.get("content-type", "").startswith(_STRUCTURED) and "dead_letter" not in headers
 
 
-def _binary(record: Record) -> dict[str, Any]:
-    attributes = {}
-    for header, text in record.headers.items():
-        if (name := _HEADERS.get(header)) is not None:
-            attributes[name] = text
-        elif header.startswith("ce_"):
-            attributes[header[3:]] = text
-    return attributes
-
-
-def _extensions(attributes: Mapping[str, Any]) -> dict[str, str]:
-    if attributes.keys() <= _CORE:
+def _extensions(headers: Mapping[str, Any]) -> dict[str, str]:
+    if headers.keys() <= _OURS:
         return {}
-    return {name: attributes[name] for name in sorted(attributes.keys() - _CORE)}
+    others = sorted(headers.keys() - _OURS)
+    return {name.removeprefix("ce_"): headers[name] for name in others if name.startswith("ce_")}
 
 
 def _parse_structured(record: Record) -> dict[str, Any]:
+    """Its attributes, under the headers that would hold them in binary mode."""
     try:
         attributes = json.loads(record.value or b"")
     except ValueError as error:
         raise SchemaError(f"structured CloudEvent is not JSON: {error}") from error
     if not isinstance(attributes, dict):
         raise SchemaError("structured CloudEvent is not a JSON object")
-    return attributes
+    return {f"ce_{name}": value for name, value in attributes.items()}
