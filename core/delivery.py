@@ -16,7 +16,7 @@ import structlog
 from core import telemetry
 from core.blobs.port import BlobStore
 from core.deadletters import dead_letter
-from core.envelope import Event, dataref, decode
+from core.envelope import dataref, decode
 from core.errors import (
     OutageError,
     OwnershipLostError,
@@ -24,7 +24,6 @@ from core.errors import (
     SettingsError,
     StageStopError,
 )
-from core.events import Data
 from core.log.port import Message, Record
 from core.publisher import Publisher, encode_outputs
 from core.retry import OutageGate, RetryPolicy
@@ -138,7 +137,8 @@ class Delivery:
         return record.headers.get("ce_purpose", "query") in self._stage.purposes
 
     async def _attempt(self, record: Record, attempt: int) -> list[Message]:
-        event = await self._read(record)
+        reference = dataref(record)
+        event = decode(record, await self._blobs.get(reference) if reference else None)
         if event.purpose not in self._stage.purposes or event.target not in (
             None,
             self._stage.name,
@@ -149,10 +149,6 @@ class Delivery:
         return await encode_outputs(
             self._stage.name, event, outputs, self._stage.pipeline, self._blobs
         )
-
-    async def _read(self, record: Record) -> Event[Data]:
-        reference = dataref(record)
-        return decode(record, await self._blobs.get(reference) if reference else None)
 
     async def _publish(self, messages: list[Message], owned: Callable[[], bool]) -> None:
         # After a revoke somebody else does this event again; what we say now would come twice.

@@ -8,6 +8,7 @@ never travel here, only blob keys; vectors do.
 from __future__ import annotations
 
 import base64
+from functools import cache
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
@@ -33,6 +34,7 @@ class Data(_Model):
     media_id: str
 
     @classmethod
+    @cache
     def type(cls) -> str:
         """The CloudEvents type: topic and major version."""
         return f"{cls.topic}.v{cls.version}"
