@@ -11,6 +11,7 @@ import numpy as np
 from core.vectors.edge_process import EngineProcess
 from core.vectors.edge_wire import Record, Spec, Where
 from core.vectors.port import CollectionSpec, Filter, Hit, Payload, Point, Vectors
+from core.vectors.thresholds import just_below
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 
@@ -62,8 +63,9 @@ class EdgeVectorStore:
         where: Filter | None = None,
     ) -> list[list[Hit]]:
         rows = [_bytes(row) for row in vectors]
-        arguments = (collection, embedder, rows, limit, min_score, _where(where))
-        found = await self._engine.ask("search", *arguments)
+        found = await self._engine.ask(
+            "search", collection, embedder, rows, limit, just_below(min_score), _where(where)
+        )
         return [[Hit(*hit) for hit in hits] for hits in found]
 
     async def scroll(

@@ -86,13 +86,13 @@ class Engine:
         embedder: str,
         vectors: Sequence[bytes],
         limit: int,
-        min_score: float,
+        score_threshold: float,
         where: Where,
     ) -> list[list[Found]]:
         spec = self._check(name, embedder)
         for vector in vectors:
             _check_dim(spec, len(vector))
-        return self._shard(name).search(vectors, limit, min_score, where)
+        return self._shard(name).search(vectors, limit, score_threshold, where)
 
     def scroll(
         self, name: str, where: Where, limit: int, after: str | None

@@ -108,8 +108,9 @@ class Shard:
             self._change(UpdateOperation.delete_points_by_filter(_filter(where)), gone)
 
     def search(
-        self, vectors: Sequence[bytes], limit: int, min_score: float, where: Where
+        self, vectors: Sequence[bytes], limit: int, score_threshold: float, where: Where
     ) -> list[list[Found]]:
+        """Scores are above the threshold."""
         results: list[list[Found]] = [[] for _ in vectors]
         # One more than asked for shows whether the last place is shared. Which of those that share
         # it the engine returns is chance, so it is asked for all of them.
@@ -121,7 +122,7 @@ class Shard:
                     asked[row],
                     query=Query.Nearest(_numbers(vectors[row])),
                     filter=_filter(where),
-                    score_threshold=min_score,
+                    score_threshold=score_threshold,
                     with_payload=True,
                 )
                 for row in rows

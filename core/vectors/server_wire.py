@@ -13,6 +13,7 @@ import numpy as np
 from qdrant_client import models
 
 from core.vectors.port import CollectionSpec, Filter, Hit, Payload, Point, Vectors
+from core.vectors.thresholds import just_below
 
 BATCH_BYTES = 8 * 2**20
 """Most of one request's JSON, about. A server refuses requests over 32 MB unless told otherwise."""
@@ -114,13 +115,11 @@ def batches(structs: Sequence[models.PointStruct]) -> Iterator[list[models.Point
 def query(
     embedder: str, vector: Vectors, limit: int, min_score: float, where: Filter | None
 ) -> models.QueryRequest:
-    # The server leaves out scores that equal the threshold.
-    below = np.nextafter(np.float32(min_score), np.float32(-np.inf))
     return models.QueryRequest(
         query=models.NearestQuery(nearest=numbers(vector)),
         using=vector_name(embedder),
         filter=conditions(where),
-        score_threshold=float(below),
+        score_threshold=just_below(min_score),
         limit=limit,
         with_payload=True,
     )

@@ -55,6 +55,12 @@ async def test_hits_below_the_least_score_are_left_out(vectors: VectorStore) -> 
     assert await found_for(vectors, query, min_score=0.81) == []
 
 
+async def test_a_score_at_the_threshold_has_reached_it(vectors: VectorStore) -> None:
+    await upsert(vectors, point_of(1, unit(1, 0, 0, 0)))
+
+    assert await found_for(vectors, unit(1, 0, 0, 0), min_score=1.0) == [1]
+
+
 async def test_ties_are_ordered_by_id_whatever_came_first(vectors: VectorStore) -> None:
     numbers = [7, 3, 11, 5, 2, 13]
     await upsert(vectors, *(point_of(number) for number in numbers))

@@ -315,15 +315,6 @@ async def test_an_embedder_with_too_long_a_name_is_refused(vectors: QdrantVector
         await vectors.create(CollectionSpec("items", "x" * 201, 4))
 
 
-async def test_a_score_at_the_threshold_has_reached_it(vectors: QdrantVectorStore) -> None:
-    await vectors.create(_SPEC)
-    await vectors.upsert("items", "fashion-1", [_point(1)])
-
-    [[hit]] = await vectors.search("items", "fashion-1", _QUERY, 1, 1.0)
-
-    assert hit.score == 1.0
-
-
 async def test_an_upsert_of_any_size_goes_in_requests_that_a_server_takes(
     vectors: QdrantVectorStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
