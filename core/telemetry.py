@@ -34,6 +34,14 @@ BATCH_FILL = Histogram(
     buckets=(0.125, 0.25, 0.375, 0.5, 0.625, 0.75, 0.875, 1.0),
 )
 ANNOUNCED = Counter("tagger_announced_total", "Media announced.", ["producer"])
+REFUSED = Gauge(
+    "tagger_refused_media",
+    "Media that a producer sees and does not take in as they are.",
+    ["producer", "reason"],
+)
+INTAKE_PAUSED = Gauge(
+    "tagger_intake_paused", "1 while what a producer watches or stores in is away.", ["producer"]
+)
 
 
 class _Stderr:

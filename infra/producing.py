@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from core import telemetry
 from core.intake import Intake
 from core.settings import Settings
 from infra.adapters import Ports, open_decoder, open_ports, open_s3, open_scratch
@@ -19,10 +21,13 @@ if TYPE_CHECKING:  # imported where it is used, since most runs have no S3 serve
 
 
 class ProducerWorker:
-    """A producer, and what its status says of trouble."""
+    """A producer, and what its status says of trouble: to probes, and as gauges."""
 
-    def __init__(self, producer: FolderProducer | BucketProducer) -> None:
+    def __init__(self, name: str, producer: FolderProducer | BucketProducer) -> None:
         self._producer = producer
+        telemetry.INTAKE_PAUSED.labels(name).set_function(self._paused)
+        for reason in producer.status.refused:
+            telemetry.REFUSED.labels(name, reason).set_function(partial(self._refused, reason))
 
     async def run(self, stop: asyncio.Event) -> None:
         await self._producer.run(stop)
@@ -33,12 +38,19 @@ class ProducerWorker:
             return None
         return f"{status.state}: {status.reason}" if status.reason else status.state
 
+    def _paused(self) -> float:
+        return self._producer.status.state == "paused"
+
+    def _refused(self, reason: str) -> float:
+        return self._producer.status.refused[reason]
+
 
 @asynccontextmanager
 async def open_folder_producer(settings: Settings, folder: Path) -> AsyncIterator[ProducerWorker]:
     """Raises SettingsError where the folder is missing, or meets the data folder."""
     async with open_ports(settings, "tagger-folder") as ports, open_decoder(settings) as decoder:
         yield ProducerWorker(
+            "folder",
             FolderProducer(
                 folder,
                 intake=intake(ports),
@@ -46,7 +58,7 @@ async def open_folder_producer(settings: Settings, folder: Path) -> AsyncIterato
                 prober=decoder,
                 data_folder=settings.data_dir,
                 options=folder_options(settings),
-            )
+            ),
         )
 
 
@@ -63,6 +75,7 @@ async def open_bucket_producer(settings: Settings, bucket: str) -> AsyncIterator
                 options, topic = bucket_options(settings), settings.bucket.notifications
                 told = TopicNotices(ports.log, topic, bucket, retry=options.retry)
                 yield ProducerWorker(
+                    "bucket",
                     BucketProducer(
                         connection,
                         bucket,
@@ -72,7 +85,7 @@ async def open_bucket_producer(settings: Settings, bucket: str) -> AsyncIterator
                         store_bucket=settings.s3.bucket,
                         notices=told if topic else None,
                         options=options,
-                    )
+                    ),
                 )
         finally:
             await connection.close()

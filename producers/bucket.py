@@ -72,6 +72,11 @@ class BucketStatus:
     announced: int
     ignored: dict[str, int]
 
+    @property
+    def refused(self) -> dict[str, int]:
+        """How many are not taken in as they are, by reason."""
+        return {"too_large": self.too_large, "unreadable": self.unreadable}
+
 
 class BucketProducer:
     """Announces what is put into one bucket.

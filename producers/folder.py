@@ -68,6 +68,11 @@ class FolderStatus:
     announced: int
     ignored: dict[str, int]
 
+    @property
+    def refused(self) -> dict[str, int]:
+        """How many are not taken in as they are, by reason."""
+        return {"undecodable": self.undecodable, "unreadable": self.unreadable}
+
 
 class FolderProducer:
     """Announces what arrives in one folder and below.
