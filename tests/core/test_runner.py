@@ -14,7 +14,8 @@ from core.envelope import Event, encode
 from core.errors import OutageError, PermanentError, TransientError
 from core.events import Data, DeadLetter, FrameExtracted, ItemsSegmented
 from core.log.database import SqliteDatabase
-from core.log.port import Message
+from core.log.partitioner import partition_of
+from core.log.port import Message, TopicPartition
 from core.stage import Context
 from core.state.sqlite import SqliteStateStore
 from tests.core.stages import (
@@ -303,6 +304,37 @@ async def test_a_handler_cancelled_by_the_end_of_the_grace_leaves_its_offset(
 
     assert not await caught_up(log, stage)
     assert await said(log, ItemsSegmented.topic) == []
+
+
+async def test_giving_up_a_partition_waits_for_its_events_and_for_no_others(
+    tmp_path: Path, state: SqliteStateStore
+) -> None:
+    log = MemoryEventLog(chaos=Chaos(rebalance=0))
+    await create_topics(log, partitions=2)
+    events = [extracted(n) for n in range(8)]
+    given_up = partition_of(events[0].subject, 2)
+    kept = next(event for event in events if partition_of(event.subject, 2) != given_up)
+    started: list[str] = []
+    releases = {events[0].id: asyncio.Event(), kept.id: asyncio.Event()}
+
+    async def wait(event: Event[Data]) -> None:
+        started.append(event.id)
+        await releases[event.id].wait()
+
+    stage = Recorder(lambda event, context: wait(event))
+    async with running(stage, log, state, tmp_path, replace(BOUNDS, concurrency=1)) as runner:
+        await publish(log, [events[0]])
+        await until(lambda: started == [events[0].id])
+        await publish(log, [kept])
+        await until(lambda: runner.in_flight == 2)
+        partition = TopicPartition(FrameExtracted.topic, given_up)
+        giving_up = asyncio.create_task(runner.revoked(frozenset({partition})))
+        releases[events[0].id].set()
+        await giving_up
+        assert started == [events[0].id, kept.id]
+        assert await log.committed("segment") == {partition: 1}
+        releases[kept.id].set()
+        await until(lambda: caught_up(log, stage))
 
 
 async def test_an_event_that_kills_its_process_is_dead_lettered_and_its_neighbours_are_not(
