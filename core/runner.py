@@ -23,12 +23,13 @@ from core.delivery import Delivery
 from core.envelope import Event
 from core.errors import OutageError, OwnershipLostError, TaggingError
 from core.events import Data
-from core.lanes import CommitTracker, Lanes
+from core.lanes import CommitTracker
 from core.log.port import EventLog, Fence, Record, Subscription, TopicPartition
 from core.publisher import Publisher, encode_outputs
 from core.retry import OutageGate, RetryPolicy
 from core.stage import Output, Stage
 from core.state.port import StateStore
+from core.workers import Workers
 
 T = TypeVar("T")
 
@@ -89,19 +90,16 @@ class StageRunner:
         self._publisher = Publisher(log, self._fence)
         self._delivery = Delivery(stage, blobs, self._publisher, self._policy, self.gate)
         self._guard = CrashGuard(self.group, state)
-        self._lanes: Lanes[_Work] = Lanes(self._options.concurrency)
+        self._workers: Workers[_Work] = Workers(self._options.concurrency, self._do)
         self._trackers: dict[TopicPartition, CommitTracker] = {}
         self._paused: set[TopicPartition] = set()
-        self._workers: dict[asyncio.Task[None], _Work] = {}
-        self._in_flight = 0
-        self._ended = asyncio.Event()
         self._moved = asyncio.Event()
         self._stopping = asyncio.Event()
         self._subscription: Subscription | None = None
 
     @property
     def in_flight(self) -> int:
-        return self._in_flight
+        return self._workers.in_flight
 
     @property
     def joined(self) -> bool:
@@ -111,7 +109,7 @@ class StageRunner:
     def stop(self) -> None:
         """Asks for an ordered end; :meth:`run` returns when it is reached."""
         self._stopping.set()
-        self._ended.set()
+        self._workers.ended.set()
 
     async def run(self) -> None:
         """Runs until :meth:`stop`; raises what stopped it otherwise."""
@@ -143,7 +141,7 @@ class StageRunner:
 
     async def _fetch_loop(self, subscription: Subscription) -> None:
         while not self._stopping.is_set():
-            room = self._options.max_in_flight - self._in_flight
+            room = self._options.max_in_flight - self._workers.in_flight
             if room <= 0:
                 await self._wait_for_room(subscription)
                 continue
@@ -151,23 +149,24 @@ class StageRunner:
             records = await self._patiently(partial(self._fetch, subscription, room))
             for record in records:
                 self._accept(record)
-            self._start_ready()
+            self._workers.start()
         if self.failure is not None:
             raise self.failure
 
     async def _wait_for_room(self, subscription: Subscription) -> None:
         """Waits for an event to end; polls now and then with all partitions paused, because a
         member that never polls is thrown out of its group."""
-        self._ended.clear()
+        ended = self._workers.ended
+        ended.clear()
         try:
-            await asyncio.wait_for(self._ended.wait(), self._options.poll_s)
+            await asyncio.wait_for(ended.wait(), self._options.poll_s)
         except TimeoutError:
             subscription.pause(subscription.assignment)
             self._paused = set(subscription.assignment)
             # A rebalance in here starts over with nothing paused, and may hand out a record.
             for record in await self._patiently(lambda: subscription.fetch(1, 0)):
                 self._accept(record)
-            self._start_ready()
+            self._workers.start()
 
     async def _fetch(self, subscription: Subscription, room: int) -> list[Record]:
         """One fetch, given up when the stage is asked to stop."""
@@ -209,38 +208,13 @@ class StageRunner:
         tracker = self._trackers.get(record.tp)
         if tracker is None or not tracker.deliver(record.offset):
             return  # revoked since it was fetched, or delivered before
-        self._in_flight += 1
-        self._lanes.add(self._lane(record), _Work(record, tracker))
+        self._workers.add(self._lane(record), _Work(record, tracker))
 
     def _lane(self, record: Record) -> str:
         headers = record.headers
         if self.stage.lane == "frame" and "ce_frame" in headers:
             return headers["ce_frame"]
         return headers.get("ce_subject") or record.key or f"{record.partition}/{record.offset}"
-
-    def _start_ready(self) -> None:
-        while (ready := self._lanes.take()) is not None:
-            task = asyncio.create_task(self._work(*ready))
-            self._workers[task] = ready[1]
-
-    async def _work(self, lane: str, work: _Work) -> None:
-        """Does this, and then what is ready by then: a task for every event costs more than many a
-        handler does."""
-        me = asyncio.current_task()
-        assert me is not None
-        try:
-            while True:
-                try:
-                    await self._do(work)
-                finally:
-                    self._lanes.finish(lane)
-                if (ready := self._lanes.take()) is None:
-                    return
-                lane, work = ready
-                self._workers[me] = work
-        finally:
-            del self._workers[me]
-            self._start_ready()  # where this one was cancelled, others go on
 
     async def _do(self, work: _Work) -> None:
         record, tracker = work
@@ -263,8 +237,6 @@ class StageRunner:
             self._fail(error)
         finally:
             self.gate.left()
-            self._in_flight -= 1
-            self._ended.set()
             if self._paused and self._subscription is not None:
                 self._balance_pauses(self._subscription)  # wakes a fetch that waits
 
@@ -289,7 +261,7 @@ class StageRunner:
             await asyncio.sleep(self._options.commit_every_s)
             self._moved.clear()
             await self._commit(self._trackers)
-            telemetry.IN_FLIGHT.labels(self.stage.name).set(self._in_flight)
+            telemetry.IN_FLIGHT.labels(self.stage.name).set(self._workers.in_flight)
             telemetry.PAUSED.labels(self.stage.name).set(self.gate.closed)
 
     async def _commit(self, trackers: Mapping[TopicPartition, CommitTracker]) -> None:
@@ -351,9 +323,8 @@ class StageRunner:
 
     async def revoked(self, partitions: frozenset[TopicPartition]) -> None:
         limit = self._options.grace_s if self._stopping.is_set() else self._options.drain_s
-        dropped = self._lanes.drop(lambda work: work.record.tp in partitions)
-        self._in_flight -= dropped
-        await self._drain(partitions, limit)
+        self._workers.drop(lambda work: work.record.tp in partitions)
+        await self._workers.drain(lambda work: work.record.tp in partitions, limit)
         await self.stage.revoked(partitions)
         await self._publisher.flushed()
         await self._commit({tp: self._trackers[tp] for tp in partitions if tp in self._trackers})
@@ -362,25 +333,6 @@ class StageRunner:
             await self._guard.leave(partitions)
         except OutageError as outage:
             _log.warning("mark_left_behind", stage=self.stage.name, reason=str(outage))
-
-    async def _drain(self, partitions: Collection[TopicPartition], limit: float) -> None:
-        """Waits for what is in flight, and cancels what takes longer."""
-
-        def busy() -> list[asyncio.Task[None]]:
-            return [task for task, work in self._workers.items() if work.record.tp in partitions]
-
-        async def ended() -> None:
-            while busy():
-                self._ended.clear()
-                await self._ended.wait()
-
-        try:
-            async with asyncio.timeout(limit):
-                await ended()
-        except TimeoutError:
-            for task in busy():
-                task.cancel()
-            await ended()
 
     def _forget(self, partitions: Iterable[TopicPartition]) -> None:
         for tp in list(partitions):
