@@ -2,7 +2,7 @@
 
 An event that takes the whole process down (a segfault, the kernel's out-of-memory killer) leaves
 no error to count. So an owner leaves a mark at each of its partitions and takes it away when it
-gives the partition up in order. Whoever gets a partition with a mark, on whatever host, handles
+gives the partition up in order, with no suspect left in it. Whoever gets a partition with a mark, on whatever host, handles
 what the owner before had not committed one at a time, and notes each attempt before it starts:
 the event that keeps dying is then known, and dead-lettered.
 
@@ -49,10 +49,12 @@ class CrashGuard:
         await asyncio.gather(*(self._state.put([(self._mark(tp), b"")]) for tp in partitions))
 
     async def leave(self, partitions: Collection[TopicPartition]) -> None:
-        """Says that they were given up in order."""
+        """Says that they were given up in order. Where suspects are left, the next owner has to
+        know them for such: the mark stays, and so does what was noted of them."""
+        clear = [self._mark(tp) for tp in partitions if tp not in self._until]
         for tp in partitions:
             self._until.pop(tp, None)
-        await self._state.delete([self._mark(tp) for tp in partitions])
+        await self._state.delete(clear)
 
     @property
     def cautious(self) -> bool:

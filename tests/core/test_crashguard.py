@@ -114,6 +114,20 @@ async def test_a_partition_that_was_not_given_up_is_known_to_whoever_gets_it() -
     assert await CrashGuard("other", state).unclean({kept}) == set()
 
 
+async def test_a_partition_that_goes_with_its_suspects_is_known_to_whoever_gets_it() -> None:
+    state = MemoryStateStore()
+    suspected, cleared = TopicPartition("t", 0), TopicPartition("t", 1)
+    guard = CrashGuard("g", state)
+    await guard.mark({suspected, cleared})
+    guard.suspect({suspected: 4, cleared: 4})
+
+    guard.cleared(suspected, 3)
+    guard.cleared(cleared, 4)
+    await guard.leave({suspected, cleared})
+
+    assert await CrashGuard("g", state).unclean({suspected, cleared}) == {suspected}
+
+
 async def test_suspects_of_a_partition_that_goes_make_nobody_wait() -> None:
     guard, _ = await _after_a_crash({})
 
