@@ -2,9 +2,9 @@
 
 An event that takes the whole process down (a segfault, the kernel's out-of-memory killer) leaves
 no error to count. So an owner leaves a mark at each of its partitions and takes it away when it
-gives the partition up in order, with no suspect left in it. Whoever gets a partition with a mark, on whatever host, handles
-what the owner before had not committed one at a time, and notes each attempt before it starts:
-the event that keeps dying is then known, and dead-lettered.
+gives the partition up in order, with no suspect left in it. Whoever gets a partition with a mark,
+on whatever host, handles what the owner before had not committed one at a time, and notes each
+attempt before it starts: the event that keeps dying is then known, and dead-lettered.
 
 Each partition goes in order, so that what is done can be committed; among partitions the one goes
 first whose next event died least. So an innocent that was under way when somebody pulled the plug

@@ -11,6 +11,7 @@ from core.events import DeadLetter
 from core.ids import content_hash, event_id
 from core.log.port import EventLog, Message, Record
 from core.state.port import StateStore
+from core.tracing import traceparent
 
 _REDRIVEN = "redriven"
 _REASON_LIMIT = 2000
@@ -54,10 +55,10 @@ def dead_letter(
         for name in ("frame", "purpose", "pipeline", "replay")
         if name in said
     }
-    if "traceparent" in said:
-        kept["traceparent"] = said["traceparent"]
     if pipeline:
         kept.setdefault("ce_pipeline", pipeline)
+    identity = event_id(stage, DeadLetter.type(), origin, record.value or b"")
+    root = said.get("root") or origin
     return Message(
         DeadLetter.topic,
         subject,
@@ -65,12 +66,13 @@ def dead_letter(
         {
             **kept,
             "ce_specversion": "1.0",
-            "ce_id": event_id(stage, DeadLetter.type(), origin, record.value or b""),
+            "ce_id": identity,
             "ce_source": f"/stages/{stage}",
             "ce_type": DeadLetter.type(),
             "ce_time": now(),
             "ce_subject": subject,
-            "ce_root": said.get("root") or origin,
+            "ce_root": root,
+            "traceparent": traceparent(root, identity),
             "content-type": headers.get("content-type", "application/octet-stream"),
             "dead_letter": letter.model_dump_json(),
         },

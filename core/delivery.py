@@ -13,10 +13,10 @@ from typing import Literal
 
 import structlog
 
-from core import telemetry
+from core import telemetry, tracing
 from core.blobs.port import BlobStore
 from core.deadletters import dead_letter
-from core.envelope import dataref, decode
+from core.envelope import attributes_of, dataref, decode
 from core.errors import (
     OutageError,
     OwnershipLostError,
@@ -69,7 +69,7 @@ class Delivery:
             OwnershipLostError: the partition went away meanwhile.
         """
         started = time.perf_counter()
-        outcome = await self._until_done(record, owned)
+        outcome = await self._until_done(record, owned, started)
         seconds = time.perf_counter() - started
         self._seconds.observe(seconds)
         self._handled[outcome].inc()
@@ -82,7 +82,9 @@ class Delivery:
                 seconds=round(seconds, 4),
             )
 
-    async def _until_done(self, record: Record, owned: Callable[[], bool]) -> Outcome:
+    async def _until_done(
+        self, record: Record, owned: Callable[[], bool], started: float
+    ) -> Outcome:
         if not self._wanted(record):
             return "skipped"
         attempts = 0
@@ -104,6 +106,8 @@ class Delivery:
                 await self._back_off(record, error, attempts)
             else:
                 self._gate.recovered()
+                if tracing.traced():
+                    _trace(record, messages, time.perf_counter() - started)
                 return "handled"
 
     async def bury(
@@ -128,6 +132,8 @@ class Delivery:
                 await self._gate.outage(outage)
             else:
                 self._gate.recovered()
+                if tracing.traced():
+                    _trace(record, [letter], 0.0, str(error))
                 return
 
     def _wanted(self, record: Record) -> bool:
@@ -169,3 +175,9 @@ class Delivery:
             next_attempt_in_s=round(delay, 3),
         )
         await asyncio.sleep(delay)
+
+
+def _trace(
+    record: Record, messages: list[Message], seconds: float, error: str | None = None
+) -> None:
+    tracing.published(messages, attributes_of(record).get("traceparent"), seconds, error)

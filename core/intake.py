@@ -15,7 +15,7 @@ from pathlib import Path
 
 import structlog
 
-from core import ids, telemetry
+from core import ids, telemetry, tracing
 from core.announcements import LedgerEntry, ledger_key, ledger_prefix, parse_entry
 from core.blobs.port import BlobStore
 from core.envelope import dump
@@ -282,6 +282,7 @@ class Intake:
             for entry in entries
         ]
         await self._publisher.publish(messages)
+        tracing.published(messages)
 
     @asynccontextmanager
     async def _alone(self, names: Collection[str]) -> AsyncIterator[None]:

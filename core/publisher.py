@@ -11,6 +11,7 @@ from core.events import Data
 from core.ids import content_hash, event_id
 from core.log.port import EventLog, Fence, Message
 from core.stage import Output
+from core.tracing import traceparent
 
 
 class Publisher:
@@ -96,8 +97,3 @@ async def encode_outputs(
         event = derive(stage, parent, output, pipeline, value)
         messages.append(await encode_checked(event, value, blobs))
     return messages
-
-
-def traceparent(root: str, identity: str) -> str:
-    """W3C Trace Context, derived: one trace a root, one span an event, the same on a retry."""
-    return f"00-{root.replace('-', ''):0<32.32}-{identity.replace('-', ''):0<16.16}-01"

@@ -16,7 +16,7 @@ from typing import NamedTuple, TypeVar
 
 import structlog
 
-from core import telemetry
+from core import telemetry, tracing
 from core.blobs.port import BlobStore
 from core.crashguard import CrashGuard, KilledProcessError
 from core.delivery import Delivery
@@ -351,3 +351,4 @@ class StageRunner:
             self.stage.name, parent, outputs, self.stage.pipeline, self._blobs
         )
         await self._publisher.publish(messages)
+        tracing.published(messages, parent.traceparent)

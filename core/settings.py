@@ -223,6 +223,11 @@ class Settings(BaseSettings):
     """Address of `/healthz`, `/readyz` and `/metrics`; `0.0.0.0` in a container."""
     http_port: int = Field(0, ge=0, le=65535)
     """Their port; 0 opens none."""
+    otlp_endpoint: str = Field(
+        "", validation_alias=AliasChoices("TAGGER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
+    )
+    """OpenTelemetry collector that gets a trace of each upload, like `http://collector:4318`;
+    empty sends none."""
     watch: WatchSettings = WatchSettings()
     bucket: BucketSettings = BucketSettings()
     media: MediaSettings = MediaSettings()

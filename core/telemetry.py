@@ -12,6 +12,8 @@ from typing import Literal, TextIO, cast
 import structlog
 from prometheus_client import Counter, Gauge, Histogram
 
+_log = structlog.get_logger()
+
 HANDLED = Counter("tagger_events_total", "Events a stage is done with.", ["stage", "outcome"])
 RETRIED = Counter("tagger_retries_total", "Attempts that failed and were tried again.", ["stage"])
 SECONDS = Histogram(
@@ -78,3 +80,30 @@ def configure_logging(
         logger_factory=structlog.PrintLoggerFactory(cast("TextIO", _Stderr())),
         cache_logger_on_first_use=True,
     )
+
+
+class _Ours(logging.Handler):
+    """A library's log lines among ours."""
+
+    def __init__(self, event: str, loud: int) -> None:
+        super().__init__()
+        self._event = event
+        self._loud = loud
+
+    def emit(self, record: logging.LogRecord) -> None:
+        say = _log.warning if record.levelno >= self._loud else _log.debug
+        say(self._event, level=record.levelname.lower(), said=record.getMessage())
+
+
+def quieten(library: str, event: str, loud: int = logging.CRITICAL + 1) -> None:
+    """Takes a library's own log lines off stderr; they are there at log level debug, as ``event``.
+    What an outage means for us is said once, by who waits for it.
+
+    Args:
+        loud: from this level on they are warnings.
+    """
+    logger = logging.getLogger(library)
+    if not any(isinstance(handler, _Ours) for handler in logger.handlers):
+        logger.addHandler(_Ours(event, loud))
+        logger.setLevel(logging.WARNING)
+        logger.propagate = False

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 
 from core.errors import SettingsError
 from core.log.kafka_cluster import Cluster
-from core.log.kafka_options import KafkaOptions, quieten_client
+from core.log.kafka_options import KafkaOptions
 from core.log.kafka_producer import Appender
 from core.log.kafka_subscription import KafkaSubscription
 from core.log.kafka_tail import Tail
@@ -26,6 +26,7 @@ from core.log.port import (
     TopicPartition,
     TopicSpec,
 )
+from core.telemetry import quieten
 
 __all__ = ["KafkaEventLog", "KafkaOptions", "KafkaTopic"]
 
@@ -38,7 +39,8 @@ class KafkaEventLog:
         self._appender = Appender(cluster.options, cluster.credentials, cluster.topics)
         self._subscriptions: set[KafkaSubscription] = set()
         self._tails: set[Tail] = set()
-        quieten_client()
+        # It calls every broken connection an error, and each of its tasks says so again.
+        quieten("aiokafka", "kafka_client_said")
 
     @classmethod
     async def open(cls, options: KafkaOptions) -> KafkaEventLog:

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 import ssl
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import aiokafka
-import structlog
 
 from core.errors import SettingsError
 from core.log.port import TopicPartition
-
-_log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,20 +117,3 @@ def _tls(options: KafkaOptions) -> ssl.SSLContext:
             "check KAFKA_SSL_CAFILE, KAFKA_SSL_CERTFILE and KAFKA_SSL_KEYFILE"
         ) from error
     return context
-
-
-class _ToDebug(logging.Handler):
-    """aiokafka calls every broken connection an error, and each of its tasks says it again. What
-    an outage means for us is said once, by who waits for it."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        _log.debug("kafka_client_said", level=record.levelname.lower(), said=record.getMessage())
-
-
-def quieten_client() -> None:
-    """Takes aiokafka's own log lines off stderr; they are there at log level debug."""
-    logger = logging.getLogger("aiokafka")
-    if not any(isinstance(handler, _ToDebug) for handler in logger.handlers):
-        logger.addHandler(_ToDebug())
-        logger.setLevel(logging.WARNING)
-        logger.propagate = False

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from core.errors import SettingsError
 from core.settings import KafkaSettings, QdrantSettings, S3Settings, Settings
 from core.telemetry import configure_logging
+from core.tracing import configure_tracing
 
 DataDir = Annotated[
     Path | None,
@@ -69,6 +70,7 @@ def load_settings(data_dir: Path | None, **given: Any) -> Settings:
         name = name if name.startswith("TAGGER_") else _PREFIXES.get(error.title, "TAGGER_") + name
         raise SettingsError(f"setting {name}: {first['msg']}") from None
     configure_logging(settings.log_level, settings.log_style)
+    configure_tracing(settings.otlp_endpoint)
     return settings
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -10,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -44,6 +46,12 @@ class Run:
 
     def has_said(self, text: str) -> bool:
         return text in self._words.read_text(errors="replace")
+
+    def last(self, event: str) -> dict[str, Any] | None:
+        """The newest of its log lines about an event."""
+        lines = self._words.read_text(errors="replace").splitlines()
+        found = [line for line in lines if f'"event": "{event}"' in line]
+        return json.loads(found[-1]) if found else None
 
     def family(self) -> list[psutil.Process]:
         """The processes that it started, and theirs."""

@@ -17,6 +17,7 @@ from core.errors import OutageError
 from core.settings import Settings
 from infra.adapters import open_ports
 from infra.assembly import READS
+from infra.topics import cluster_topics
 from tests.chaos import kept
 from tests.chaos.cluster import Cluster, cluster
 from tests.chaos.media import write_looks, write_shop
@@ -137,15 +138,21 @@ class Crew:
     def stop(self) -> None:
         """One after the other, each when its partitions are its own: the group gives those of a
         process that was killed to its successor when it misses it, and not sooner."""
-        for name, runs in self._runs.items():
-            for run in runs:
-                assert run.until(partial(run.has_said, "partitions_taken"), within_s=60), name
+        for name, [run] in self._runs.items():
+            assert run.until(partial(_owns_all, run, name), within_s=60), name
             self.scale(name, 0)
 
 
 def _heard(run: Run) -> None:
     """Returns once the process listens to signals: one that was just started does not yet."""
     assert run.until(lambda: run.has_said(": running"), within_s=60)
+
+
+def _owns_all(run: Run, name: str) -> bool:
+    """Whether it is the only member that its group knows of."""
+    partitions = {spec.name: spec.partitions for spec in cluster_topics()}
+    taken = run.last("partitions_taken")
+    return taken is not None and taken["count"] == sum(partitions[it] for it in READS[name])
 
 
 class Progress:
