@@ -14,13 +14,15 @@ is not the first to be under way again, and a guilty one does not keep other par
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, TypeVar
 
 from core.errors import PermanentError
 from core.log.port import Record, TopicPartition
 from core.state.port import StateStore
+
+T = TypeVar("T")
 
 _LAST = 1 << 30
 
@@ -29,28 +31,49 @@ class KilledProcessError(PermanentError):
     """Handling this event ended the whole process, several times; look at the medium."""
 
 
-class CrashGuard:
-    """The marks of one group's partitions and, after an unclean end, the suspects."""
+class Patience(Protocol):
+    """Repeats a call for as long as an outage lasts."""
 
-    def __init__(self, group: str, state: StateStore) -> None:
+    async def __call__(self, call: Callable[[], Awaitable[T]], /) -> T: ...
+
+
+async def _at_once(call: Callable[[], Awaitable[T]], /) -> T:
+    return await call()
+
+
+class CrashGuard:
+    """The marks of one group's partitions and, after an unclean end, the suspects.
+
+    Args:
+        patiently: waits out an outage of the state store. It is asked call by call, so an outage
+            neither repeats a handler nor counts as its attempt.
+    """
+
+    def __init__(self, group: str, state: StateStore, patiently: Patience = _at_once) -> None:
         self._marks = f"running/{group}/"
         self._prefix = f"attempts/{group}"
         self._state = state
+        self._patiently = patiently
         self._until: dict[TopicPartition, int] = {}
         self._turns = _Turns()
 
     async def unclean(self, partitions: Collection[TopicPartition]) -> set[TopicPartition]:
         """Those whose last owner did not give them up in order."""
-        marks = set(await self._state.keys(self._marks))
+        marks = set(await self._patiently(lambda: self._state.keys(self._marks)))
         return {tp for tp in partitions if self._mark(tp) in marks}
 
     async def mark(self, partitions: Collection[TopicPartition]) -> None:
         """Says that they have an owner."""
-        await asyncio.gather(*(self._state.put([(self._mark(tp), b"")]) for tp in partitions))
+
+        async def put() -> None:
+            await asyncio.gather(*(self._state.put([(self._mark(tp), b"")]) for tp in partitions))
+
+        await self._patiently(put)
 
     async def leave(self, partitions: Collection[TopicPartition]) -> None:
         """Says that they were given up in order. Where suspects are left, the next owner has to
-        know them for such: the mark stays, and so does what was noted of them."""
+        know them for such: the mark stays, and so does what was noted of them. Raises OutageError:
+        whoever leaves does not wait."""
         clear = [self._mark(tp) for tp in partitions if tp not in self._until]
         for tp in partitions:
             self._until.pop(tp, None)
@@ -81,14 +104,20 @@ class CrashGuard:
                 yield 0
             return
         key = f"{self._prefix}/{record.topic}/{record.partition}/{record.offset}"
-        deaths = int(await self._state.get(key) or b"0")
+        noted = await self._patiently(lambda: self._state.get(key))
+        deaths = int(noted or b"0")
+        attempt = [(key, str(deaths + 1).encode())]
         async with self._turns.turn(record, deaths):
-            await self._state.put([(key, str(deaths + 1).encode())])
+            await self._patiently(lambda: self._state.put(attempt))
+            patiently = self._patiently
             try:
                 yield deaths
+            except asyncio.CancelledError:
+                patiently = _at_once  # who cancels does not wait
+                raise
             finally:
                 # Reached by every end but the process's own.
-                await self._state.delete([key])
+                await patiently(lambda: self._state.delete([key]))
 
     def _mark(self, tp: TopicPartition) -> str:
         return f"{self._marks}{tp.topic}/{tp.partition}"

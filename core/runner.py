@@ -89,7 +89,7 @@ class StageRunner:
         self.gate = OutageGate(stage.name, self._policy)
         self._publisher = Publisher(log, self._fence)
         self._delivery = Delivery(stage, blobs, self._publisher, self._policy, self.gate)
-        self._guard = CrashGuard(self.group, state)
+        self._guard = CrashGuard(self.group, state, self._patiently)
         self._workers: Workers[_Work] = Workers(self._options.concurrency, self._do)
         self._trackers: dict[TopicPartition, CommitTracker] = {}
         self._paused: set[TopicPartition] = set()
@@ -224,14 +224,14 @@ class StageRunner:
 
         try:
             if self._guard.cautious:
-                await self._patiently(lambda: self._deliver_watched(record, owned))
+                await self._deliver_watched(record, owned)
             else:
                 await self._delivery.deliver(record, owned)
             tracker.finish(record.offset)
             self._moved.set()
-        except OwnershipLostError as lost:
+        except (OwnershipLostError, OutageError) as lost:
             # Its offset stays unfinished, so nothing behind it is committed; the next fetch
-            # learns who owns the partition now.
+            # learns who owns the partition now. An outage comes here only when we are stopping.
             _log.info("event_dropped", stage=self.stage.name, reason=str(lost), redone_by="owner")
         except Exception as error:
             self._fail(error)
@@ -294,10 +294,10 @@ class StageRunner:
     # -- ownership ------------------------------------------------------------------------------
 
     async def assigned(self, partitions: frozenset[TopicPartition]) -> None:
-        unclean = await self._patiently(lambda: self._guard.unclean(partitions))
+        unclean = await self._guard.unclean(partitions)
         if unclean:
             await self._patiently(lambda: self._find_suspects(unclean))
-        await self._patiently(lambda: self._guard.mark(partitions - unclean))
+        await self._guard.mark(partitions - unclean)
         await self._patiently(lambda: self.stage.assigned(partitions))
         for tp in partitions:
             self._trackers[tp] = CommitTracker()

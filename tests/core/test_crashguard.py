@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack
+from typing import TypeVar
+
+import pytest
 
 from core.crashguard import CrashGuard
+from core.errors import OutageError
 from core.log.port import Record, TopicPartition
 from tests.memory_state import MemoryStateStore
+
+T = TypeVar("T")
 
 Place = tuple[int, int]
 """Partition and offset."""
@@ -19,12 +25,20 @@ def _record(place: Place) -> Record:
     return Record(TopicPartition("t", partition), offset, 0, None, b"", {})
 
 
+async def _insisting(call: Callable[[], Awaitable[T]], /) -> T:
+    while True:
+        try:
+            return await call()
+        except OutageError:
+            await asyncio.sleep(0.005)
+
+
 async def _after_a_crash(deaths: dict[Place, int]) -> tuple[CrashGuard, MemoryStateStore]:
     """Offsets below 4 are suspects, in each of three partitions."""
     state = MemoryStateStore(
         {f"attempts/g/t/{p}/{offset}": str(n).encode() for (p, offset), n in deaths.items()}
     )
-    guard = CrashGuard("g", state)
+    guard = CrashGuard("g", state, _insisting)
     guard.suspect({TopicPartition("t", n): 4 for n in range(3)})
     return guard, state
 
@@ -72,6 +86,36 @@ async def test_an_event_that_was_done_has_no_deaths_any_more() -> None:
         assert state.values["attempts/g/t/0/0"] == b"4"
 
     assert "attempts/g/t/0/0" not in state.values
+
+
+async def test_an_outage_of_the_store_is_no_attempt_of_the_event() -> None:
+    guard, state = await _after_a_crash({})
+
+    async with guard.watch(_record((0, 0))) as deaths:
+        assert state.values["attempts/g/t/0/0"] == b"1"
+        state.away = True
+        asyncio.get_running_loop().call_later(0.02, setattr, state, "away", False)
+
+    assert deaths == 0
+    assert "attempts/g/t/0/0" not in state.values
+
+
+async def test_who_cancels_does_not_wait_for_the_store() -> None:
+    guard, state = await _after_a_crash({})
+    begun = asyncio.Event()
+
+    async def handle() -> None:
+        async with guard.watch(_record((0, 0))):
+            begun.set()
+            await asyncio.sleep(3600)
+
+    handling = asyncio.create_task(handle())
+    await begun.wait()
+    state.away = True
+    handling.cancel()
+
+    with pytest.raises(OutageError):
+        await handling
 
 
 async def test_one_that_is_given_up_while_it_waits_keeps_nobody_waiting() -> None:
