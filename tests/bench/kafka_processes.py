@@ -1,10 +1,11 @@
 """Bar: processes of one stage share its work; and what five stages in five processes reach.
 
-    python -m tests.bench.kafka_processes [--events 800] [--media 10000]
+    python -m tests.bench.kafka_processes [--events 2400] [--media 10000]
 
 *Sharing*: a stage whose handler waits 50 ms, one event at a time (a busy device), on a topic of
 eight partitions; the same events for one process and for four, which are all members before the
-first event is said.
+first event is said. Keys fall on partitions by their hash: of 2,400 events the busiest of four
+processes gets 613, so that 3.9 is what can be reached; of 800 it gets 220, and 3.6.
 
 *Chain*: the five no-op stages of ``engine_overhead``, each its own process, on one broker. Prints
 media/s from the first event to the last commit, and the processor time of everybody who took part,
@@ -151,7 +152,7 @@ def _cpu_s(process: psutil.Process) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--events", type=int, default=800)
+    parser.add_argument("--events", type=int, default=2400)
     parser.add_argument("--media", type=int, default=10000)
     parser.add_argument("--child", nargs=3, metavar=("BOOTSTRAP", "PREFIX", "STAGE"))
     options = parser.parse_args()
