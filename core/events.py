@@ -22,6 +22,7 @@ Status = Literal["complete", "partial", "failed"]
 
 
 class _Model(BaseModel):
+    # Lists are defaults by factory: pydantic copies any other one deeply, for each event anew.
     model_config = ConfigDict(extra="allow", frozen=True)
 
 

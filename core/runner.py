@@ -231,7 +231,7 @@ class StageRunner:
             self._moved.set()
         except (OwnershipLostError, OutageError) as lost:
             # Its offset stays unfinished, so nothing behind it is committed; the next fetch
-            # learns who owns the partition now. An outage comes here only when we are stopping.
+            # learns who owns the partition now. An outage comes here when nobody waits for its end.
             _log.info("event_dropped", stage=self.stage.name, reason=str(lost), redone_by="owner")
         except Exception as error:
             self._fail(error)
