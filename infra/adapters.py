@@ -113,6 +113,16 @@ async def open_log(settings: Settings, role: str = "tagger") -> AsyncIterator[Ev
         yield await _open_log(settings, database, role, stack)
 
 
+async def replication_factors(log: EventLog) -> dict[str, int]:
+    """How many copies a cluster has of each topic; none where the log is a file."""
+    if isinstance(log, SqliteEventLog):
+        return {}
+    from core.log.kafka import KafkaEventLog
+
+    assert isinstance(log, KafkaEventLog)
+    return {name: topic.replicas for name, topic in (await log.described()).items()}
+
+
 async def _open_log(
     settings: Settings, database: SqliteDatabase | None, role: str, stack: AsyncExitStack
 ) -> EventLog:

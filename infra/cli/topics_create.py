@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict, dataclass
 
 from core.settings import Settings
-from infra.adapters import open_log
+from infra.adapters import open_log, replication_factors
 from infra.cli import screen
 from infra.cli.options import AsJson, DataDir, load_settings
 from infra.cli.stopping import run_until_stopped
@@ -49,6 +49,10 @@ async def _create(settings: Settings) -> list[Topic]:
         before = await log.topics()
         await log.create_topics(wanted)
         after = await log.topics()
-    return [
-        Topic(spec.name, spec.name not in before, drift(spec, after[spec.name])) for spec in wanted
-    ]
+        factors = await replication_factors(log)
+    told = {spec.name: drift(spec, after[spec.name]) for spec in wanted}
+    asked = settings.kafka.replication_factor
+    for name in told.keys() & factors.keys():
+        if asked not in (factors[name], -1):
+            told[name].append(f"replication factor {factors[name]} instead of {asked}")
+    return [Topic(name, name not in before, words) for name, words in told.items()]

@@ -78,6 +78,17 @@ def test_topics_are_made_once_and_one_that_is_kept_otherwise_is_named(
     assert other["media.tagged"] == {"name": "media.tagged", "made": True, "drift": []}
 
 
+def test_another_number_of_copies_than_was_asked_for_is_named(
+    made: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KAFKA_REPLICATION_FACTOR", "3")
+
+    kept = _create()
+
+    drifts = {drift for topic in kept.values() for drift in topic["drift"]}
+    assert drifts == {"replication factor 1 instead of 3"}
+
+
 async def _make(topic: TopicSpec) -> None:
     async with open_log(Settings()) as log:
         await log.create_topics([topic])
