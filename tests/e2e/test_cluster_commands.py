@@ -26,6 +26,7 @@ def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
     with cluster(tmp_path) as one:
         for name, value in one.environment.items():
             monkeypatch.setenv(name, value)
+        monkeypatch.setenv("TAGGER_DATA_DIR", str(tmp_path / "here"))
         yield one
 
 
