@@ -26,7 +26,8 @@ from core.state.sqlite import SqliteStateStore
 from core.vectors.port import VectorStore
 from infra.topics import embedded_topics
 
-if TYPE_CHECKING:  # imported where it is used, since most runs have no S3 server
+if TYPE_CHECKING:  # imported where they are used, since most runs have no servers
+    from core.log.kafka import KafkaEventLog
     from core.s3 import S3Connection
 
 
@@ -115,12 +116,28 @@ async def open_log(settings: Settings, role: str = "tagger") -> AsyncIterator[Ev
 
 async def replication_factors(log: EventLog) -> dict[str, int]:
     """How many copies a cluster has of each topic; none where the log is a file."""
+    kafka = _kafka(log)
+    described = await kafka.described() if kafka is not None else {}
+    return {name: topic.replicas for name, topic in described.items()}
+
+
+async def forgotten_after_s(log: EventLog) -> float | None:
+    """After how many seconds without a process a stage starts over; None for never, or where the
+    brokers do not tell us."""
+    kafka = _kafka(log)
+    try:
+        return await kafka.forgotten_after_s() if kafka is not None else None
+    except SettingsError:
+        return None
+
+
+def _kafka(log: EventLog) -> KafkaEventLog | None:
     if isinstance(log, SqliteEventLog):
-        return {}
+        return None
     from core.log.kafka import KafkaEventLog
 
     assert isinstance(log, KafkaEventLog)
-    return {name: topic.replicas for name, topic in (await log.described()).items()}
+    return log
 
 
 async def _open_log(

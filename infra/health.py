@@ -14,7 +14,14 @@ from core.errors import FormatError, SettingsError, TaggingError
 from core.events import TOPICS
 from core.log.port import EventLog
 from core.settings import Settings
-from infra.adapters import Ports, open_log, open_ports, open_s3, serving_catalog
+from infra.adapters import (
+    Ports,
+    forgotten_after_s,
+    open_log,
+    open_ports,
+    open_s3,
+    serving_catalog,
+)
 from infra.app import engine_process
 from infra.assembly import READS, vision_facts
 
@@ -73,12 +80,22 @@ async def _log(settings: Settings, running: bool) -> list[Check]:
                 detail = f"topics are missing: {', '.join(missing)}"
                 return [Check("event log", "down", detail, "tagger topics create")]
             stages = [await _stage(settings, log, name, running) for name in READS]
-            return [Check("event log", "ok", "opens"), *stages]
+            return [Check("event log", "ok", await _memory(log)), *stages]
     except FormatError as error:
         return [Check("event log", "down", str(error), "upgrade tagging-engine")]
     except TaggingError as error:
         advice = "see to the brokers" if settings.clustered else "see to the disk it is on"
         return [Check("event log", "down", str(error), advice)]
+
+
+async def _memory(log: EventLog) -> str:
+    forgotten = await forgotten_after_s(log)
+    if forgotten is None:
+        return "opens"
+    days = forgotten / 86_400
+    return (
+        f"opens; a stage that stands still for {days:g} days starts over: offsets.retention.minutes"
+    )
 
 
 async def _stores(settings: Settings) -> list[Check]:

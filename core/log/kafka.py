@@ -125,6 +125,11 @@ class KafkaEventLog:
     async def lag(self, group: str, topics: Collection[str]) -> dict[TopicPartition, int]:
         return await self._cluster.offsets.lag(group, topics)
 
+    async def forgotten_after_s(self) -> float:
+        """How long the brokers remember how far a group without members is, in seconds; after that
+        it starts from the earliest record. Raises SettingsError where we may not ask."""
+        return await self._cluster.offsets.forgotten_after_s()
+
     async def groups(self) -> list[str]:
         return await self._cluster.offsets.groups()
 

@@ -48,6 +48,11 @@ class Admin(AIOKafkaAdminClient):  # type: ignore[misc]  # aiokafka has no types
         """How many there are; the cheapest question."""
         return len((await self._send_request(MetadataRequest([]))).brokers)
 
+    async def any_broker(self) -> int:
+        """The node id of one."""
+        node: int = (await self._send_request(MetadataRequest([]))).brokers[0][0]
+        return node
+
     async def partition_counts(self, names: list[str]) -> dict[str, int]:
         """Of those topics that exist; never makes one, whatever the broker is set to."""
         request = MetadataRequest(names, allow_auto_topic_creation=False)

@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import Collection, Iterable, Mapping
 
 import aiokafka
-from aiokafka.errors import UnknownMemberIdError
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import UnknownMemberIdError, for_code
 
 from core.errors import BusyError, SettingsError
 from core.log.kafka_asking import Asking, Clients
@@ -45,6 +46,21 @@ class GroupOffsets:
         name = self._options.outer(group)
         found = await self._asking.ask(lambda c: c.admin.list_consumer_group_offsets(name))
         return self._inner({tp: meta.offset for tp, meta in found.items() if meta.offset >= 0})
+
+    async def forgotten_after_s(self) -> float:
+        """How long a broker remembers the offsets of a group without members, in seconds."""
+
+        async def question(clients: Clients) -> float:
+            broker = str(await clients.admin.any_broker())
+            setting = "offsets.retention.minutes"
+            asked = ConfigResource(ConfigResourceType.BROKER, broker, {setting: None})
+            [answer] = await clients.admin.describe_configs([asked])
+            [(code, _, _, _, entries)] = answer.resources
+            if code:
+                raise for_code(code)(broker)
+            return 60.0 * int(entries[0][1])
+
+        return await self._asking.ask(question)
 
     async def set(self, group: str, offsets: Mapping[TopicPartition, int]) -> None:
         """Raises BusyError, naming the members that consume the group."""

@@ -56,6 +56,7 @@ def test_a_picture_is_submitted_waited_for_and_listed(made: Cluster, tmp_path: P
     found = checks(health)
     assert {f"stage {name}" for name in READS} <= found.keys()
     assert {found[name]["level"] for name in ("event log", "blob store")} == {"ok"}
+    assert "stands still for 7 days starts over" in found["event log"]["detail"]
     assert found["catalog"]["next"] == "tagger catalog add DIR"
     assert "engine" not in found
 
