@@ -24,6 +24,13 @@ def traces() -> Iterator[Collector]:
         configure_tracing("")
 
 
+@pytest.fixture
+def photo(tmp_path: Path) -> str:
+    path = tmp_path / "photo.png"
+    path.write_bytes(png("red"))
+    return str(path)
+
+
 def _trace(traces: Collector, root: str) -> list[Span]:
     """The spans of what came of an upload, when all of them were sent."""
     configure_tracing("")
@@ -80,21 +87,16 @@ async def test_an_event_that_is_given_up_is_an_error_with_its_reason(
     assert "ZIP archive" in letter.status.message
 
 
-def test_a_process_sends_its_spans_before_it_ends(tmp_path: Path) -> None:
-    photo = tmp_path / "photo.png"
-    photo.write_bytes(png("red"))
-
+def test_a_process_sends_its_spans_before_it_ends(tmp_path: Path, photo: str) -> None:
     with collector() as taken:
         settings = {"OTEL_EXPORTER_OTLP_ENDPOINT": taken.endpoint}
-        Tagger(tmp_path, tmp_path / "data", settings).finish("submit", str(photo), within_s=60)
+        Tagger(tmp_path, tmp_path / "data", settings).finish("submit", photo, within_s=60)
 
     assert [span.name for span in taken.spans] == ["media.uploaded"]
 
 
-def test_a_collector_that_is_away_costs_spans_and_nothing_else(tmp_path: Path) -> None:
-    photo = tmp_path / "photo.png"
-    photo.write_bytes(png("red"))
+def test_a_collector_that_is_away_costs_spans_and_nothing_else(tmp_path: Path, photo: str) -> None:
     with collector() as gone:
         settings = {"OTEL_EXPORTER_OTLP_ENDPOINT": gone.endpoint}
 
-    Tagger(tmp_path, tmp_path / "data", settings).finish("submit", str(photo), within_s=60)
+    Tagger(tmp_path, tmp_path / "data", settings).finish("submit", photo, within_s=60)
