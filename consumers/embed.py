@@ -15,7 +15,7 @@ from consumers import pixels
 from core.blobs.port import BlobStore
 from core.envelope import Event
 from core.events import Data, EmbeddedItem, Item, ItemsEmbedded, ItemsSegmented, encode_vector
-from core.stage import BatchStage, Output
+from core.runtime.stage import BatchStage, Output
 from core.vision.port import Crop, Embedder, Vectors
 
 

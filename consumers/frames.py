@@ -26,7 +26,7 @@ from core.ids import frame_id
 from core.media.decode import Decoder
 from core.media.decoded import Decoded
 from core.parts import FrameList, PartStore
-from core.stage import Context, Output, Stage
+from core.runtime.stage import Context, Output, Stage
 from core.state.port import StateStore
 
 

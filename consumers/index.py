@@ -18,7 +18,7 @@ from core.envelope import Event
 from core.errors import SchemaError
 from core.events import Data, EmbeddedItem, IndexedItem, ItemsEmbedded, ItemsIndexed, Product
 from core.ids import point_id
-from core.stage import Context, Output, Stage
+from core.runtime.stage import Context, Output, Stage
 from core.vectors.generations import Generations
 from core.vectors.port import Filter, Hit, Point, VectorStore
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from core.envelope import Event
 from core.events import Data, EmbeddedItem, ItemsEmbedded, ItemsMatched, Match, MatchedItem
-from core.stage import Context, Output, Stage
+from core.runtime.stage import Context, Output, Stage
 from core.vectors.generations import Generations
 from core.vectors.port import Hit, Vectors, VectorStore
 

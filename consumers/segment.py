@@ -15,7 +15,7 @@ from core.blobs.port import Blob, BlobStore
 from core.envelope import Event
 from core.events import Data, FrameExtracted, Item, ItemsSegmented
 from core.ids import item_id
-from core.stage import BatchStage, Output
+from core.runtime.stage import BatchStage, Output
 from core.vision.port import Box, Detector, Image, Instance, Segmenter
 
 

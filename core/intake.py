@@ -23,7 +23,7 @@ from core.errors import OutageError, TaggingError
 from core.events import MediaUploaded, Product, Purpose
 from core.log.port import EventLog
 from core.originals import FileMark, Original, changed, read_original, unreadable
-from core.publisher import Publisher, encode_checked
+from core.runtime.publisher import Publisher, encode_checked
 from core.state.port import StateStore
 
 _log = structlog.get_logger()

@@ -12,10 +12,10 @@ from core.errors import OutageError
 from core.log.lock import FileLock
 from core.log.port import EventLog
 from core.parts import PartStore
-from core.retry import RetryPolicy
-from core.runner import RunnerOptions, StageRunner
+from core.runtime.retry import RetryPolicy
+from core.runtime.runner import RunnerOptions, StageRunner
+from core.runtime.stage import Stage
 from core.settings import Settings
-from core.stage import Stage
 from infra.adapters import Ports, open_decoder, open_ports, open_vectors
 from infra.assembly import DECODES, READS, SEARCHES, Parts, Vision, build_stages, choose_vision
 

@@ -20,8 +20,8 @@ from core.ids import pipeline_id
 from core.log.port import EventLog
 from core.media.decode import Decoder
 from core.parts import PartStore
+from core.runtime.stage import Stage
 from core.settings import Settings
-from core.stage import Stage
 from core.vectors.port import VectorStore
 from core.vision.port import Detector, Embedder, Segmenter
 from infra.adapters import Ports, decode_options

@@ -9,10 +9,10 @@ import time
 from dataclasses import dataclass
 from typing import Literal
 
-from core.deadletters import letters
 from core.errors import FormatError, SettingsError, TaggingError
 from core.events import TOPICS
 from core.log.port import EventLog
+from core.runtime.deadletters import letters
 from core.settings import Settings
 from infra.adapters import (
     Ports,

@@ -12,7 +12,7 @@ from consumers.results.stage import ResultsStage
 from core.events import MediaTagged, MediaUploaded
 from core.log.port import TopicPartition
 from core.parts import PartStore
-from core.runner import StageRunner
+from core.runtime.runner import StageRunner
 from infra.answers import read_event
 from infra.service import Service
 from producers.folder import FolderStatus

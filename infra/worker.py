@@ -12,7 +12,7 @@ import structlog
 
 from core import telemetry
 from core.errors import OutageError
-from core.retry import RetryPolicy
+from core.runtime.retry import RetryPolicy
 from core.settings import Settings
 from infra.app import Engine
 from infra.endpoint import endpoint

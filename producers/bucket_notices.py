@@ -14,7 +14,7 @@ from minio.error import MinioException, S3Error
 from urllib3.exceptions import HTTPError
 from urllib3.response import BaseHTTPResponse
 
-from core.retry import RetryPolicy
+from core.runtime.retry import RetryPolicy
 from core.s3 import S3Connection
 from producers.objects import Version
 from producers.records import CREATED, created

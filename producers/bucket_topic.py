@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 from core.errors import OutageError
 from core.log.port import EventLog
-from core.retry import RetryPolicy
+from core.runtime.retry import RetryPolicy
 from producers.bucket_notices import Notice, Put, Subscribed, Unheard
 from producers.records import created
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import structlog
 
 from core.errors import OutageError
-from core.retry import RetryPolicy
+from core.runtime.retry import RetryPolicy
 
 
 class Hold:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from core.errors import SettingsError
-from core.retry import RetryPolicy
+from core.runtime.retry import RetryPolicy
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,8 +30,8 @@ from core.events import (
 )
 from core.log.port import TopicPartition
 from core.parts import Parts, PartStore
-from core.retry import RetryPolicy
-from core.stage import Context, Output, Publish, Stage
+from core.runtime.retry import RetryPolicy
+from core.runtime.stage import Context, Output, Publish, Stage
 
 _log = structlog.get_logger()
 

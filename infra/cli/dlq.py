@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from core.deadletters import Letter, letters, redrive
+from core.runtime.deadletters import Letter, letters, redrive
 from core.settings import Settings
 from infra.adapters import open_ports
 from infra.app import engine_process

@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from types import FrameType
 from typing import TypeVar
 
-from core.garbage import collect_seldom
+from core.runtime.collecting import collect_seldom
 
 T = TypeVar("T")
 

@@ -34,8 +34,8 @@ from core.events import (
 from core.log.database import SqliteDatabase
 from core.log.port import EventLog, TopicSpec
 from core.log.sqlite import SqliteEventLog
-from core.runner import RunnerOptions, StageRunner
-from core.stage import Context, Output, Stage
+from core.runtime.runner import RunnerOptions, StageRunner
+from core.runtime.stage import Context, Output, Stage
 from core.state.sqlite import SqliteStateStore
 from core.telemetry import configure_logging
 

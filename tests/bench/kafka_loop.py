@@ -31,11 +31,11 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from core.blobs.folder import FolderBlobStore
 from core.envelope import Event, encode
 from core.events import Data, MediaAnalyzed, MediaFramed
-from core.garbage import collect_seldom
 from core.log.kafka import KafkaEventLog, KafkaOptions
 from core.log.port import TopicSpec
-from core.runner import RunnerOptions, StageRunner
-from core.stage import Context, Output, Stage
+from core.runtime.collecting import collect_seldom
+from core.runtime.runner import RunnerOptions, StageRunner
+from core.runtime.stage import Context, Output, Stage
 from core.telemetry import configure_logging
 from tests.memory_state import MemoryStateStore
 from tests.servers.kafka import KafkaBroker

@@ -34,8 +34,8 @@ from core.envelope import Event, encode
 from core.events import Data, MediaUploaded
 from core.log.kafka import KafkaEventLog, KafkaOptions
 from core.log.port import TopicSpec
-from core.runner import RunnerOptions, StageRunner
-from core.stage import Context, Output, Stage
+from core.runtime.runner import RunnerOptions, StageRunner
+from core.runtime.stage import Context, Output, Stage
 from core.telemetry import configure_logging
 from tests.bench.engine_overhead import CHAIN, NoOp, announce, uploaded
 from tests.memory_state import MemoryStateStore

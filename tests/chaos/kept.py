@@ -16,10 +16,10 @@ from consumers.index import IndexStage
 from consumers.match import MatchStage
 from consumers.results.stage import ResultsStage
 from consumers.segment import SegmentStage
-from core.deadletters import Letter, letters
 from core.envelope import Event, decode
 from core.events import Data, MediaTagged, MediaUploaded
 from core.parts import PartStore
+from core.runtime.deadletters import Letter, letters
 from core.settings import Settings
 from core.vectors.port import VectorStore
 from infra.adapters import Ports, open_ports, open_vectors

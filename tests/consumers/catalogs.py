@@ -10,7 +10,7 @@ from core.envelope import Event
 from core.events import EmbeddedItem, Frame, ItemsEmbedded, Product, Purpose, encode_vector
 from core.ids import frame_id
 from core.log.port import TopicPartition
-from core.stage import Context
+from core.runtime.stage import Context
 
 CONTEXT = Context(TopicPartition("items.embedded", 0), 0, 1)
 

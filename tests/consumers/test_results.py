@@ -19,12 +19,12 @@ from core.envelope import Event, encode
 from core.events import Data, MediaTagged, encode_vector
 from core.log.database import SqliteDatabase
 from core.parts import PartStore
-from core.retry import RetryPolicy
+from core.runtime.retry import RetryPolicy
 from core.state.sqlite import SqliteStateStore
 from core.vectors.edge import EdgeVectorStore
 from core.vectors.port import Filter
 from tests.consumers.media import MEDIA, dead, framed, ident, item, matched, upload
-from tests.core.stages import caught_up, create_topics, running, said, until
+from tests.core.runtime.stages import caught_up, create_topics, running, said, until
 from tests.memory_broker import Chaos
 from tests.memory_log import MemoryEventLog
 

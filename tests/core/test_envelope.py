@@ -13,7 +13,7 @@ from core.envelope import INLINE_LIMIT, Event, dataref, decode, dump, encode, en
 from core.errors import NewerEventError, SchemaError
 from core.events import MODELS, Data, DeadLetter, MediaUploaded
 from core.log.port import Message, Record, TopicPartition
-from core.publisher import encode_checked
+from core.runtime.publisher import encode_checked
 from tests.core.samples import SAMPLES
 
 GOLDEN = Path(__file__).parent / "golden"

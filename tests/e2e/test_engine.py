@@ -11,7 +11,7 @@ from core.events import DeadLetter, MediaTagged
 from core.log.port import EventLog, TopicPartition
 from core.vectors.port import Filter
 from infra.adapters import Ports
-from tests.core.stages import said, until
+from tests.core.runtime.stages import said, until
 from tests.e2e.harness import (
     PAINTS,
     comparable,

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from typing import Any, cast
 
-from core.retry import RetryPolicy
+from core.runtime.retry import RetryPolicy
 from core.s3 import S3Connection, S3Options
 from producers.bucket_notices import Notice, ServerNotices, Subscribed, Unheard
 from tests.producers.buckets import Bucket, watching

@@ -9,7 +9,7 @@ import pytest
 
 from core.errors import SettingsError
 from core.log.port import Message, TopicSpec
-from core.retry import RetryPolicy
+from core.runtime.retry import RetryPolicy
 from producers.bucket_topic import TopicNotices
 from producers.objects import Version
 from producers.records import created

@@ -13,7 +13,7 @@ import urllib3
 from minio.error import S3Error
 
 from core.errors import OutageError, SettingsError, StageStopError
-from core.retry import RetryPolicy
+from core.runtime.retry import RetryPolicy
 from core.s3 import S3Connection, S3Options
 from producers.bucket import BucketProducer
 from tests.producers.buckets import Bucket, open_bucket, scratch, watching

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from core.log.port import Message
-from core.retry import RetryPolicy
+from core.runtime.retry import RetryPolicy
 from tests.producers.engine import Engine, eventually, open_engine, photo, watching
 
 ROOT = Path(__file__).parents[2]

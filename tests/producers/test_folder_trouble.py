@@ -15,7 +15,7 @@ from core.errors import OutageError, SettingsError, StageStopError
 from core.media.children import DecoderPool
 from core.media.decode import Decoder
 from core.media.options import DecodeOptions
-from core.retry import RetryPolicy
+from core.runtime.retry import RetryPolicy
 from producers.folder import FolderProducer
 from tests.producers.engine import (
     Engine,

@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 from core.errors import OutageError
-from core.retry import RetryPolicy
+from core.runtime.retry import RetryPolicy
 from producers.hold import Hold
 
 

@@ -9,8 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from core.log.kafka import KafkaEventLog, KafkaOptions
-from core.retry import RetryPolicy
-from tests.core.stages import BOUNDS, create_topics
+from core.runtime.retry import RetryPolicy
+from tests.core.runtime.stages import BOUNDS, create_topics
 from tests.servers.kafka import KafkaBroker
 
 PATIENT = RetryPolicy(max_attempts=3, max_deaths=3, base_s=0.05, cap_s=0.5)

@@ -22,7 +22,7 @@ from core.log.port import Message, Record, Subscription, TopicPartition, TopicSp
 from core.state.sqlite import SqliteStateStore
 from tests.contracts.reading import Ears, after, join, numbers, publish, read
 from tests.core.log.kafka_clients import BATCHES, PATIENT, opened, options
-from tests.core.stages import (
+from tests.core.runtime.stages import (
     BOUNDS,
     Recorder,
     caught_up,
@@ -33,7 +33,7 @@ from tests.core.stages import (
     said,
     until,
 )
-from tests.core.stages import publish as publish_events
+from tests.core.runtime.stages import publish as publish_events
 from tests.servers.kafka import kafka_bootstrap
 
 LOOKS = [TopicSpec("looks", 4), TopicSpec("hats", 4)]

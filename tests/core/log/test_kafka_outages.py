@@ -18,7 +18,7 @@ from core.log.port import EventLog, Message, TopicPartition, TopicSpec
 from core.state.sqlite import SqliteStateStore
 from tests.contracts.reading import Ears, join, read
 from tests.core.log.kafka_clients import BATCHES, PATIENT, opened, options, private
-from tests.core.stages import (
+from tests.core.runtime.stages import (
     Recorder,
     caught_up,
     create_topics,

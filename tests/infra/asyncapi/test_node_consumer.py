@@ -20,7 +20,7 @@ from core.blobs.s3 import S3BlobStore
 from core.envelope import INLINE_LIMIT, Event, dump, encode, encode_structured
 from core.events import Data, ItemsMatched, MatchedItem, MediaTagged, encode_vector
 from core.log.port import Message
-from core.publisher import encode_checked
+from core.runtime.publisher import encode_checked
 from core.settings import KafkaSettings
 from infra.asyncapi import as_yaml, asyncapi_document
 from tests.core.samples import FRAME, ITEM, MEDIA, SAMPLES

@@ -13,9 +13,9 @@ from core.envelope import Event, decode, encode
 from core.events import TOPICS, Data, Frame, FrameExtracted, ItemsSegmented, MediaUploaded
 from core.ids import frame_id
 from core.log.port import EventLog, TopicSpec
-from core.retry import RetryPolicy
-from core.runner import RunnerOptions, StageRunner
-from core.stage import Context, Output, Stage
+from core.runtime.retry import RetryPolicy
+from core.runtime.runner import RunnerOptions, StageRunner
+from core.runtime.stage import Context, Output, Stage
 from core.state.port import StateStore
 
 QUICK = RetryPolicy(max_attempts=3, max_deaths=3, base_s=0.005, cap_s=0.02)

@@ -18,18 +18,18 @@ import structlog
 
 from core import telemetry, tracing
 from core.blobs.port import BlobStore
-from core.crashguard import CrashGuard, KilledProcessError
-from core.delivery import Delivery
 from core.envelope import Event
 from core.errors import OutageError, OwnershipLostError, TaggingError
 from core.events import Data
-from core.lanes import CommitTracker
 from core.log.port import EventLog, Fence, Record, Subscription, TopicPartition
-from core.publisher import Publisher, encode_outputs
-from core.retry import OutageGate, RetryPolicy
-from core.stage import Output, Stage
+from core.runtime.crashguard import CrashGuard, KilledProcessError
+from core.runtime.delivery import Delivery
+from core.runtime.lanes import CommitTracker
+from core.runtime.publisher import Publisher, encode_outputs
+from core.runtime.retry import OutageGate, RetryPolicy
+from core.runtime.stage import Output, Stage
+from core.runtime.workers import Workers
 from core.state.port import StateStore
-from core.workers import Workers
 
 T = TypeVar("T")
 

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any, Generic, TypeVar
 
-from core.lanes import Lanes
+from core.runtime.lanes import Lanes
 
 T = TypeVar("T")
 

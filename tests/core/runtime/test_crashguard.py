@@ -9,9 +9,9 @@ from typing import TypeVar
 
 import pytest
 
-from core.crashguard import CrashGuard
 from core.errors import OutageError
 from core.log.port import Record, TopicPartition
+from core.runtime.crashguard import CrashGuard
 from tests.memory_state import MemoryStateStore
 
 T = TypeVar("T")

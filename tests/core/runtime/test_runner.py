@@ -9,16 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from core.crashguard import CrashGuard
 from core.envelope import Event, encode
 from core.errors import OutageError, PermanentError, TransientError
 from core.events import Data, DeadLetter, FrameExtracted, ItemsSegmented
 from core.log.database import SqliteDatabase
 from core.log.partitioner import partition_of
 from core.log.port import Message, TopicPartition
-from core.stage import Context
+from core.runtime.crashguard import CrashGuard
+from core.runtime.stage import Context
 from core.state.sqlite import SqliteStateStore
-from tests.core.stages import (
+from tests.core.runtime.stages import (
     BOUNDS,
     Recorder,
     caught_up,

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from core.deadletters import Letter, letters, redrive
 from core.envelope import Event, encode_structured
 from core.errors import PermanentError
 from core.events import Data, DeadLetter, ItemsSegmented
 from core.log.database import SqliteDatabase
 from core.log.sqlite import SqliteEventLog
-from core.stage import Context
+from core.runtime.deadletters import Letter, letters, redrive
+from core.runtime.stage import Context
 from core.state.sqlite import SqliteStateStore
-from tests.core.stages import (
+from tests.core.runtime.stages import (
     Recorder,
     caught_up,
     create_topics,

@@ -10,7 +10,7 @@ from core.envelope import INLINE_LIMIT, Event, dump, encode
 from core.events import Data
 from core.ids import content_hash, event_id
 from core.log.port import EventLog, Fence, Message
-from core.stage import Output
+from core.runtime.stage import Output
 from core.tracing import traceparent
 
 

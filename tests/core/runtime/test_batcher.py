@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from core.batcher import Batcher
+from core.runtime.batcher import Batcher
 
 
 async def test_inputs_that_wait_while_the_device_works_share_the_next_batch() -> None:

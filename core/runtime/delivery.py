@@ -1,6 +1,6 @@
 """One event's way through a stage: decode, handle, publish, and every policy about failure.
 
-The loop in ``core.runner`` knows what may run; this file knows what happens when it runs.
+The loop in ``core.runtime.runner`` knows what may run; this file knows what happens when it runs.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ import structlog
 
 from core import telemetry, tracing
 from core.blobs.port import BlobStore
-from core.deadletters import dead_letter
 from core.envelope import attributes_of, dataref, decode
 from core.errors import (
     OutageError,
@@ -25,9 +24,10 @@ from core.errors import (
     StageStopError,
 )
 from core.log.port import Message, Record
-from core.publisher import Publisher, encode_outputs
-from core.retry import OutageGate, RetryPolicy
-from core.stage import Context, Stage
+from core.runtime.deadletters import dead_letter
+from core.runtime.publisher import Publisher, encode_outputs
+from core.runtime.retry import OutageGate, RetryPolicy
+from core.runtime.stage import Context, Stage
 
 _log = structlog.get_logger()
 

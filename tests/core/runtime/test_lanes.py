@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.lanes import CommitTracker, Lanes
+from core.runtime.lanes import CommitTracker, Lanes
 
 offsets = st.lists(st.integers(0, 500), unique=True, min_size=1, max_size=40).map(sorted)
 

@@ -13,10 +13,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Generic, Literal, TypeVar
 
-from core.batcher import Batcher
 from core.envelope import Event
 from core.events import Data, Purpose
 from core.log.port import TopicPartition
+from core.runtime.batcher import Batcher
 
 L = TypeVar("L")
 R = TypeVar("R")

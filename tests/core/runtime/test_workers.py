@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 
-from core.workers import Workers
-from tests.core.stages import until
+from core.runtime.workers import Workers
+from tests.core.runtime.stages import until
 
 
 class Desk:
