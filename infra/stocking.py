@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from catalog.folder import ProductPicture
-from core.announcements import LedgerEntry, ledger_prefix, parse_entry
 from core.errors import TaggingError
 from core.events import MediaTagged
-from core.intake import Announced, Intake, Submission
-from core.originals import FileMark
+from core.intake.announcements import LedgerEntry, ledger_prefix, parse_entry
+from core.intake.intake import Announced, Intake, Submission
+from core.intake.originals import FileMark
 from infra.adapters import Ports
 from infra.answers import Answers, listening
 from infra.tagged import result

@@ -11,9 +11,9 @@ import structlog
 
 from core.errors import OutageError, TaggingError
 from core.events import Kind
-from core.intake import Announced, Intake, Submission
+from core.intake.intake import Announced, Intake, Submission
+from core.intake.originals import ChangedWhileReadError, FileMark, UnreadableFileError
 from core.media.probe import kind_of
-from core.originals import ChangedWhileReadError, FileMark, UnreadableFileError
 from producers.batches import Batches
 from producers.hold import Hold
 from producers.ledger import Ledger

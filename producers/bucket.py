@@ -23,7 +23,7 @@ import structlog
 from minio.error import S3Error
 
 from core.errors import OutageError, SettingsError, StageStopError
-from core.intake import Intake
+from core.intake.intake import Intake
 from core.s3 import S3Connection
 from core.state.port import StateStore
 from producers.bucket_admission import BucketAdmission, WatchedBucket

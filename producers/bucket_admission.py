@@ -11,8 +11,8 @@ from typing import NamedTuple
 from minio.error import S3Error
 
 from core.errors import OutageError, TaggingError
-from core.intake import Announced, Intake, Submission
-from core.originals import ChangedWhileReadError, UnreadableFileError
+from core.intake.intake import Announced, Intake, Submission
+from core.intake.originals import ChangedWhileReadError, UnreadableFileError
 from core.s3 import S3Connection
 from core.scratch import temporary_folder
 from producers.batches import Batches

@@ -23,8 +23,8 @@ from typing import Literal
 import structlog
 
 from core.errors import OutageError, SettingsError, StageStopError
-from core.intake import Intake
-from core.originals import FileMark
+from core.intake.intake import Intake
+from core.intake.originals import FileMark
 from core.state.port import StateStore
 from producers.admission import Admission, Prober
 from producers.ledger import Ledger

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from core.announcements import ledger_prefix, parse_entry
-from core.intake import Intake
+from core.intake.announcements import ledger_prefix, parse_entry
+from core.intake.intake import Intake
 from core.state.port import StateStore
 
 

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 
+from core.intake.originals import FileMark
 from core.media.probe import kind_of
-from core.originals import FileMark
 from producers.names import extension, hidden, unfinished
 
 

@@ -13,7 +13,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from core.originals import FileMark
+from core.intake.originals import FileMark
 
 Refusal = Literal["undecodable", "unreadable"]
 

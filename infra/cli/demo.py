@@ -17,7 +17,7 @@ from rich.markup import escape
 from catalog.folder import read_product_folders
 from core.errors import TaggingError
 from core.events import MediaTagged
-from core.intake import Intake, Submission
+from core.intake.intake import Intake, Submission
 from core.settings import Settings
 from infra.adapters import Ports
 from infra.answers import listening

@@ -13,7 +13,7 @@ from rich.markup import escape
 
 from core.errors import SettingsError, TaggingError
 from core.events import MediaTagged
-from core.intake import Announced, Intake, Submission
+from core.intake.intake import Announced, Intake, Submission
 from core.settings import Settings
 from infra.adapters import Ports, open_ports
 from infra.answers import listening

@@ -22,7 +22,7 @@ import numpy as np
 
 from consumers import pixels
 from consumers.segment import whole_pixels
-from core.intake import Intake, Submission
+from core.intake.intake import Intake, Submission
 from core.media.probe import kind_of
 from core.settings import Settings
 from core.telemetry import configure_logging

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from core.errors import TaggingError
 from core.events import MediaTagged, Product
-from core.intake import Announced, Intake, Submission
+from core.intake.intake import Announced, Intake, Submission
 from core.log.port import EventLog
 from core.parts import PartStore
 from core.settings import RuntimeSettings, Settings

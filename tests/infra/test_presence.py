@@ -7,7 +7,7 @@ import pytest
 
 from core.errors import TaggingError
 from core.events import MediaTagged
-from core.intake import Intake
+from core.intake.intake import Intake
 from infra.adapters import Ports
 from infra.answers import Answers, listening
 from infra.app import engine_process

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from core.intake import Intake
+from core.intake.intake import Intake
 from core.s3 import S3Connection, S3Options
 from producers.bucket import BucketProducer
 from producers.bucket_notices import BucketNotices

@@ -15,7 +15,7 @@ from core.blobs.port import BlobStore
 from core.envelope import Event, decode
 from core.errors import UndecodableError
 from core.events import MODELS, MediaUploaded
-from core.intake import Intake
+from core.intake.intake import Intake
 from core.log.database import SqliteDatabase
 from core.log.port import EventLog, TopicSpec
 from core.log.sqlite import SqliteEventLog

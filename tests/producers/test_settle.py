@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from core.originals import FileMark
+from core.intake.originals import FileMark
 from producers.settle import Settling
 
 PATH = "/photos/a.jpg"

@@ -8,14 +8,15 @@ from typing import Any
 
 import pytest
 
-from core import ids, originals
-from core.announcements import ledger_prefix, parse_entry
+from core import ids
 from core.blobs.port import Blob
 from core.errors import OutageError
 from core.events import Product
-from core.intake import Announced, Submission
+from core.intake import originals
+from core.intake.announcements import ledger_prefix, parse_entry
+from core.intake.intake import Announced, Submission
+from core.intake.originals import ChangedWhileReadError, UnreadableFileError, UnsupportedKindError
 from core.log.port import Message
-from core.originals import ChangedWhileReadError, UnreadableFileError, UnsupportedKindError
 from tests.producers.engine import Engine, open_engine, photo, sha256
 
 LARGE = 1 << 20

@@ -16,13 +16,13 @@ from pathlib import Path
 import structlog
 
 from core import ids, telemetry, tracing
-from core.announcements import LedgerEntry, ledger_key, ledger_prefix, parse_entry
 from core.blobs.port import BlobStore
 from core.envelope import dump
 from core.errors import OutageError, TaggingError
 from core.events import MediaUploaded, Product, Purpose
+from core.intake.announcements import LedgerEntry, ledger_key, ledger_prefix, parse_entry
+from core.intake.originals import FileMark, Original, changed, read_original, unreadable
 from core.log.port import EventLog
-from core.originals import FileMark, Original, changed, read_original, unreadable
 from core.runtime.publisher import Publisher, encode_checked
 from core.state.port import StateStore
 
