@@ -25,7 +25,7 @@ from core.events import (
 from core.ids import frame_id
 from core.media.decode import Decoder
 from core.media.decoded import Decoded
-from core.parts import FrameList, PartStore
+from core.results.parts import FrameList, PartStore
 from core.runtime.stage import Context, Output, Stage
 from core.state.port import StateStore
 

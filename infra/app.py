@@ -11,7 +11,7 @@ import structlog
 from core.errors import OutageError
 from core.log.lock import FileLock
 from core.log.port import EventLog
-from core.parts import PartStore
+from core.results.parts import PartStore
 from core.runtime.retry import RetryPolicy
 from core.runtime.runner import RunnerOptions, StageRunner
 from core.runtime.stage import Stage

@@ -19,7 +19,7 @@ from core.errors import SettingsError
 from core.ids import pipeline_id
 from core.log.port import EventLog
 from core.media.decode import Decoder
-from core.parts import PartStore
+from core.results.parts import PartStore
 from core.runtime.stage import Stage
 from core.settings import Settings
 from core.vectors.port import VectorStore

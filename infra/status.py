@@ -11,9 +11,9 @@ from typing import Self
 from consumers.results.stage import ResultsStage
 from core.events import MediaTagged, MediaUploaded
 from core.log.port import TopicPartition
-from core.parts import PartStore
+from core.results.answers import read_event
+from core.results.parts import PartStore
 from core.runtime.runner import StageRunner
-from infra.answers import read_event
 from infra.service import Service
 from producers.folder import FolderStatus
 

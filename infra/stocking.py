@@ -13,9 +13,9 @@ from core.events import MediaTagged
 from core.intake.announcements import LedgerEntry, ledger_prefix, parse_entry
 from core.intake.intake import Announced, Intake, Submission
 from core.intake.originals import FileMark
+from core.results.answers import Answers, listening
+from core.results.reading import result
 from infra.adapters import Ports
-from infra.answers import Answers, listening
-from infra.tagged import result
 
 PRODUCER = "catalog"
 _TOGETHER = 256

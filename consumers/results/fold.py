@@ -23,7 +23,7 @@ from core.events import (
     TaggedPoint,
     Upload,
 )
-from core.parts import Parts, Run
+from core.results.parts import Parts, Run
 from core.vectors.duplicates import near_duplicates
 from core.vectors.port import Vectors
 

@@ -29,7 +29,7 @@ from core.events import (
     MediaUploaded,
 )
 from core.log.port import TopicPartition
-from core.parts import Parts, PartStore
+from core.results.parts import Parts, PartStore
 from core.runtime.retry import RetryPolicy
 from core.runtime.stage import Context, Output, Publish, Stage
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from core.envelope import Event
 from core.events import Data, DeadLetter, ItemsIndexed, ItemsMatched, MediaFramed, MediaUploaded
-from core.parts import Parts, Run
+from core.results.parts import Parts, Run
 
 
 class Tally:

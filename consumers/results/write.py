@@ -12,7 +12,7 @@ from core.blobs.port import Blob, BlobStore
 from core.envelope import dump
 from core.events import MediaTagged, TaggedItem
 from core.ids import content_hash, point_id, tagged_id
-from core.parts import Latest, PartStore
+from core.results.parts import Latest, PartStore
 from core.vectors.port import CollectionSpec, Filter, Point, Vectors, VectorStore
 
 _log = structlog.get_logger()

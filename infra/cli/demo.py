@@ -18,9 +18,9 @@ from catalog.folder import read_product_folders
 from core.errors import TaggingError
 from core.events import MediaTagged
 from core.intake.intake import Intake, Submission
+from core.results.answers import listening
 from core.settings import Settings
 from infra.adapters import Ports
-from infra.answers import listening
 from infra.cli import screen, tables
 from infra.cli.meter import Meter
 from infra.cli.options import DataDir, load_settings, single

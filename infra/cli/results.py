@@ -13,7 +13,7 @@ from typing import Annotated, TextIO
 import typer
 
 from core.events import MediaTagged, Purpose
-from infra import tagged
+from core.results import reading as tagged
 from infra.adapters import Ports, open_ports
 from infra.cli import screen, tables
 from infra.cli.options import AsJson, DataDir, existing_data, load_settings, single

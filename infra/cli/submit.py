@@ -14,9 +14,9 @@ from rich.markup import escape
 from core.errors import SettingsError, TaggingError
 from core.events import MediaTagged
 from core.intake.intake import Announced, Intake, Submission
+from core.results.answers import listening
 from core.settings import Settings
 from infra.adapters import Ports, open_ports
-from infra.answers import listening
 from infra.app import engine_process
 from infra.cli import screen, tables
 from infra.cli.options import AsJson, DataDir, load_settings, single

@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from core.events import Match, MediaTagged, TaggedItem
-from infra.tagged import Said
+from core.results.reading import Said
 
 _COLOURS = {"complete": "green", "partial": "yellow", "failed": "red"}
 _WHY_NO_MATCHES = {

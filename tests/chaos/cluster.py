@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.parts import PartStore
+from core.results.parts import PartStore
 from core.settings import KafkaSettings, QdrantSettings, S3Settings, Settings
 from infra.adapters import Ports, open_ports
 from infra.assembly import READS

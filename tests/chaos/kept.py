@@ -18,7 +18,7 @@ from consumers.results.stage import ResultsStage
 from consumers.segment import SegmentStage
 from core.envelope import Event, decode
 from core.events import Data, MediaTagged, MediaUploaded
-from core.parts import PartStore
+from core.results.parts import PartStore
 from core.runtime.deadletters import Letter, letters
 from core.settings import Settings
 from core.vectors.port import VectorStore

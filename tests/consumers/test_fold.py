@@ -12,7 +12,7 @@ from consumers.results.fold import Folded, Thresholds, fold
 from consumers.results.tally import Tally
 from core.envelope import Event
 from core.events import Data
-from core.parts import Parts
+from core.results.parts import Parts
 from tests.consumers.media import MEDIA, dead, framed, ident, indexed, item, matched, upload
 
 THRESHOLDS = Thresholds(within=0.90, across=0.85)

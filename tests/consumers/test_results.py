@@ -18,7 +18,7 @@ from core.blobs.folder import FolderBlobStore
 from core.envelope import Event, encode
 from core.events import Data, MediaTagged, encode_vector
 from core.log.database import SqliteDatabase
-from core.parts import PartStore
+from core.results.parts import PartStore
 from core.runtime.retry import RetryPolicy
 from core.state.sqlite import SqliteStateStore
 from core.vectors.edge import EdgeVectorStore

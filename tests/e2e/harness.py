@@ -12,7 +12,7 @@ from core.errors import TaggingError
 from core.events import MediaTagged, Product
 from core.intake.intake import Announced, Intake, Submission
 from core.log.port import EventLog
-from core.parts import PartStore
+from core.results.parts import PartStore
 from core.settings import RuntimeSettings, Settings
 from core.vectors.port import VectorStore
 from infra.adapters import Ports, open_decoder, open_ports, open_vectors

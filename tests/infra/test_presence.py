@@ -8,8 +8,8 @@ import pytest
 from core.errors import TaggingError
 from core.events import MediaTagged
 from core.intake.intake import Intake
+from core.results.answers import Answers, listening
 from infra.adapters import Ports
-from infra.answers import Answers, listening
 from infra.app import engine_process
 from infra.presence import StoppedError, with_engine
 from tests.infra.standin_engine import open_standin, quick

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from core.errors import SettingsError
-from infra import tagged
+from core.results import reading as tagged
 from infra.app import Engine
 from infra.service import Service
 from infra.status import Observer, Status
