@@ -10,7 +10,7 @@ from core import ids
 from core.envelope import Event
 from core.errors import FormatError
 from core.events import MediaUploaded, Purpose
-from core.tracing import traceparent
+from core.tracing.traces import traceparent
 
 
 class LedgerEntry(BaseModel):

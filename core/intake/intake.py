@@ -15,7 +15,7 @@ from pathlib import Path
 
 import structlog
 
-from core import ids, telemetry, tracing
+from core import ids, telemetry
 from core.blobs.port import BlobStore
 from core.envelope import dump
 from core.errors import OutageError, TaggingError
@@ -25,6 +25,7 @@ from core.intake.originals import FileMark, Original, changed, read_original, un
 from core.log.port import EventLog
 from core.runtime.publisher import Publisher, encode_checked
 from core.state.port import StateStore
+from core.tracing import traces as tracing
 
 _log = structlog.get_logger()
 

@@ -11,7 +11,7 @@ from core.events import DeadLetter
 from core.ids import content_hash, event_id
 from core.log.port import EventLog, Message, Record
 from core.state.port import StateStore
-from core.tracing import traceparent
+from core.tracing.traces import traceparent
 
 _REDRIVEN = "redriven"
 _REASON_LIMIT = 2000

@@ -13,7 +13,7 @@ from typing import Literal
 
 import structlog
 
-from core import telemetry, tracing
+from core import telemetry
 from core.blobs.port import BlobStore
 from core.envelope import attributes_of, dataref, decode
 from core.errors import (
@@ -28,6 +28,7 @@ from core.runtime.deadletters import dead_letter
 from core.runtime.publisher import Publisher, encode_outputs
 from core.runtime.retry import OutageGate, RetryPolicy
 from core.runtime.stage import Context, Stage
+from core.tracing import traces as tracing
 
 _log = structlog.get_logger()
 

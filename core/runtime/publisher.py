@@ -11,7 +11,7 @@ from core.events import Data
 from core.ids import content_hash, event_id
 from core.log.port import EventLog, Fence, Message
 from core.runtime.stage import Output
-from core.tracing import traceparent
+from core.tracing.traces import traceparent
 
 
 class Publisher:

@@ -16,7 +16,7 @@ from typing import NamedTuple, TypeVar
 
 import structlog
 
-from core import telemetry, tracing
+from core import telemetry
 from core.blobs.port import BlobStore
 from core.envelope import Event
 from core.errors import OutageError, OwnershipLostError, TaggingError
@@ -30,6 +30,7 @@ from core.runtime.retry import OutageGate, RetryPolicy
 from core.runtime.stage import Output, Stage
 from core.runtime.workers import Workers
 from core.state.port import StateStore
+from core.tracing import traces as tracing
 
 T = TypeVar("T")
 

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from core.errors import SettingsError
 from core.settings import KafkaSettings, QdrantSettings, S3Settings, Settings
 from core.telemetry import configure_logging
-from core.tracing import configure_tracing
+from core.tracing.traces import configure_tracing
 
 DataDir = Annotated[
     Path | None,

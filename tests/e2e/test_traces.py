@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
-from core.tracing import configure_tracing
+from core.tracing.traces import configure_tracing
 from tests.chaos.tagger import Tagger
 from tests.e2e.harness import rig, running, settled, submission
 from tests.servers.collector import Collector, collector

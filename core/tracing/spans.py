@@ -58,7 +58,7 @@ class Spans:
     def published(
         self, messages: Sequence[Message], parent: str | None, seconds: float, error: str | None
     ) -> None:
-        """See ``core.tracing.published``."""
+        """See ``core.tracing.traces.published``."""
         end = time.time_ns()
         above = _span(parent)
         for message in messages:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from core.log.port import Message
 
 if TYPE_CHECKING:  # imported where spans are asked for, since most runs send none
-    from core.spans import Spans
+    from core.tracing.spans import Spans
 
 _spans: Spans | None = None
 
@@ -30,7 +30,7 @@ def configure_tracing(endpoint: str) -> None:
         _spans.close()
         _spans = None
     if endpoint:
-        from core.spans import Spans
+        from core.tracing.spans import Spans
 
         _spans = Spans(endpoint)
 
