@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 from core.blobs.folder import FolderBlobStore
 from core.blobs.port import BlobStore
 from core.errors import OutageError, SettingsError
+from core.files.scratch import Scratch
 from core.log.database import SqliteDatabase
 from core.log.port import EventLog
 from core.log.sqlite import SqliteEventLog
 from core.media.children import DecoderPool
 from core.media.decode import Decoder
 from core.media.options import DecodeOptions
-from core.scratch import Scratch
 from core.settings import Settings
 from core.state.port import StateStore
 from core.state.sqlite import SqliteStateStore

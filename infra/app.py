@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import structlog
 
 from core.errors import OutageError
-from core.log.lock import FileLock
+from core.files.lock import FileLock
 from core.log.port import EventLog
 from core.results.parts import PartStore
 from core.runtime.retry import RetryPolicy

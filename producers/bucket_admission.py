@@ -11,10 +11,10 @@ from typing import NamedTuple
 from minio.error import S3Error
 
 from core.errors import OutageError, TaggingError
+from core.files.scratch import temporary_folder
 from core.intake.intake import Announced, Intake, Submission
 from core.intake.originals import ChangedWhileReadError, UnreadableFileError
 from core.s3 import S3Connection
-from core.scratch import temporary_folder
 from producers.batches import Batches
 from producers.downloads import Downloads, NoRoomError
 from producers.hold import Hold

@@ -18,8 +18,8 @@ from core.blobs.content_types import UNKNOWN
 from core.blobs.keys import check_key, check_prefix
 from core.blobs.port import Blob, BlobStat
 from core.errors import BlobMissingError, InvalidKeyError, OutageError
+from core.files.scratch import Scratch, temporary_folder
 from core.s3 import S3Connection, is_missing, remove
-from core.scratch import Scratch, temporary_folder
 
 _Result = TypeVar("_Result")
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from core.scratch import Scratch
+from core.files.scratch import Scratch
 
 _PIECE = 1 << 20
 

@@ -13,8 +13,8 @@ from typing import TypeVar
 from core.blobs.content_types import content_type_of
 from core.blobs.port import Blob, BlobStat
 from core.blobs.staging import Staging
-from core.durable import sync_folder
 from core.errors import BlobMissingError, InvalidKeyError
+from core.files.durable import sync_folder
 
 _Result = TypeVar("_Result")
 

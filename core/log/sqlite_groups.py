@@ -10,8 +10,8 @@ from collections.abc import Collection, Mapping
 from urllib.parse import quote
 
 from core.errors import OwnershipLostError, SettingsError
+from core.files.lock import FileLock
 from core.log.database import SqliteDatabase
-from core.log.lock import FileLock
 from core.log.port import Fence, TopicPartition
 from core.log.sqlite_topics import Topics
 from core.log.transaction import Bulk, Transaction

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from core.durable import make_folder, replace_file, sync_folder
 from core.errors import CollectionMissingError, EmbedderMismatchError, FormatError
+from core.files.durable import make_folder, replace_file, sync_folder
 from core.vectors.edge_shard import Shard
 from core.vectors.edge_wire import Found, Record, Spec, Where
 

@@ -16,8 +16,8 @@ from typing import Any
 
 import structlog
 
-from core.durable import make_folder
 from core.errors import BusyError, OutageError
+from core.files.durable import make_folder
 from core.vectors.edge_wire import LENGTH, Request, pack, unpack_reply
 
 _log = structlog.get_logger(__name__)

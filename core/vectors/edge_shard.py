@@ -29,7 +29,7 @@ from qdrant_edge import (
     UpdateOperation,
 )
 
-from core.durable import sync_folder
+from core.files.durable import sync_folder
 from core.vectors.edge_wire import Found, Record, Where
 
 _INDEXED_FROM = 50_000

@@ -11,7 +11,7 @@ from typing import Any
 import qdrant_edge as edge
 from qdrant_client import models
 
-from core.durable import make_folder, replace_file
+from core.files.durable import make_folder, replace_file
 from tests.servers.qdrant_filters import edge_filter
 
 _CONFIG = "config.json"

@@ -12,8 +12,8 @@ import pytest
 from core.blobs.port import Blob
 from core.blobs.s3 import S3BlobStore
 from core.errors import OutageError
+from core.files.scratch import Scratch
 from core.s3 import S3Connection
-from core.scratch import Scratch
 from tests.core.runtime.stages import until
 from tests.servers.minio import MinioServer, minio_address
 from tests.servers.s3 import connect, place_of

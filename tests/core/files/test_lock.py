@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from core.errors import BusyError, OutageError
-from core.log.lock import FileLock
+from core.files.lock import FileLock
 
 _HOLD = """
 import sys, pathlib
-from core.log.lock import FileLock
+from core.files.lock import FileLock
 lock = FileLock(pathlib.Path(sys.argv[1]))
 lock.acquire("it")
 print("held", flush=True)
@@ -20,7 +20,7 @@ sys.stdin.read()
 """
 _HOLD_AND_FORK = """
 import os, sys, pathlib
-from core.log.lock import FileLock
+from core.files.lock import FileLock
 lock = FileLock(pathlib.Path(sys.argv[1]))
 lock.acquire("it")
 if os.fork() == 0:

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from core.durable import make_folder
 from core.errors import OutageError
+from core.files.durable import make_folder
 
 
 class Scratch:

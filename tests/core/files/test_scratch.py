@@ -11,12 +11,12 @@ import pytest
 
 import core
 from core.errors import OutageError
-from core.scratch import Scratch, temporary_folder
+from core.files.scratch import Scratch, temporary_folder
 
 _DIE = """
 import os, signal, sys
 from pathlib import Path
-from core.scratch import Scratch, temporary_folder
+from core.files.scratch import Scratch, temporary_folder
 with temporary_folder(Scratch(Path(sys.argv[1])).path) as folder:
     (folder / "frame.jpg").write_bytes(b"half")
     os.kill(os.getpid(), signal.SIGKILL)
