@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 from core.blobs.folder import FolderBlobStore
 from core.blobs.port import BlobStore
+from core.database.database import SqliteDatabase
 from core.errors import OutageError, SettingsError
 from core.files.scratch import Scratch
-from core.log.database import SqliteDatabase
 from core.log.port import EventLog
 from core.log.sqlite import SqliteEventLog
 from core.media.children import DecoderPool

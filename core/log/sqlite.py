@@ -10,7 +10,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 
-from core.log.database import SqliteDatabase
+from core.database.database import SqliteDatabase
 from core.log.port import (
     Fence,
     Message,

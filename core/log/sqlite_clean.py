@@ -7,11 +7,11 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from core.log.database import SqliteDatabase
-from core.log.schema import PARTITION_BITS
+from core.database.database import SqliteDatabase
+from core.database.schema import PARTITION_BITS
+from core.database.transaction import Bulk, Transaction
 from core.log.sqlite_read import begin_offset, end_offset, offset_at
 from core.log.sqlite_topics import first_id
-from core.log.transaction import Bulk, Transaction
 
 TOMBSTONE_KEPT_S = 86_400.0
 """A tombstone stays this long, so that who reads slowly learns of the removal; as in Kafka."""

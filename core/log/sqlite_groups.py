@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from urllib.parse import quote
 
+from core.database.database import SqliteDatabase
+from core.database.transaction import Bulk, Transaction
 from core.errors import OwnershipLostError, SettingsError
 from core.files.lock import FileLock
-from core.log.database import SqliteDatabase
 from core.log.port import Fence, TopicPartition
 from core.log.sqlite_topics import Topics
-from core.log.transaction import Bulk, Transaction
 
 _OFFSETS = Bulk(
     "offsets",

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from contextlib import closing
 from functools import lru_cache
 
+from core.database.schema import OFFSET_BITS
 from core.log.port import Record, TopicPartition
-from core.log.schema import OFFSET_BITS
 from core.log.sqlite_topics import first_id, offset_of
 
 _MOST_BYTES = 8 << 20

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
 
+from core.database.bell import Alarm
+from core.database.database import SqliteDatabase
 from core.errors import OwnershipLostError
 from core.files.lock import FileLock
-from core.log.bell import Alarm
-from core.log.database import SqliteDatabase
 from core.log.port import Fence, RebalanceListener, Record, TopicPartition
 from core.log.sqlite_groups import Groups
 from core.log.sqlite_read import Cursor, read

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from core.database.database import SqliteDatabase
+from core.database.schema import MAX_PARTITIONS, MAX_TOPICS, OFFSET_BITS, PARTITION_BITS
+from core.database.transaction import Transaction
 from core.errors import SettingsError
-from core.log.database import SqliteDatabase
 from core.log.port import TopicPartition, TopicSpec
-from core.log.schema import MAX_PARTITIONS, MAX_TOPICS, OFFSET_BITS, PARTITION_BITS
-from core.log.transaction import Transaction
 
 
 class Topic(NamedTuple):

@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
-from core.log.database import SqliteDatabase
-from core.log.transaction import Bulk, Transaction
+from core.database.database import SqliteDatabase
+from core.database.transaction import Bulk, Transaction
 from core.state.keys import check_key
 
 _PAGE = 500

@@ -20,6 +20,7 @@ from pathlib import Path
 import psutil
 
 from core.blobs.folder import FolderBlobStore
+from core.database.database import SqliteDatabase
 from core.envelope import Event, encode
 from core.events import (
     Data,
@@ -31,7 +32,6 @@ from core.events import (
     MediaTagged,
     MediaUploaded,
 )
-from core.log.database import SqliteDatabase
 from core.log.port import EventLog, TopicSpec
 from core.log.sqlite import SqliteEventLog
 from core.runtime.runner import RunnerOptions, StageRunner

@@ -19,7 +19,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
-from core.log.database import SqliteDatabase
+from core.database.database import SqliteDatabase
 from core.log.port import Message, Record, TopicPartition, TopicSpec
 from core.log.sqlite import SqliteEventLog
 

@@ -15,9 +15,9 @@ from consumers.results.fold import Thresholds
 from consumers.results.stage import ResultsOptions, ResultsStage
 from consumers.results.write import ResultWriter, media_collection
 from core.blobs.folder import FolderBlobStore
+from core.database.database import SqliteDatabase
 from core.envelope import Event, encode
 from core.events import Data, MediaTagged, encode_vector
-from core.log.database import SqliteDatabase
 from core.results.parts import PartStore
 from core.runtime.retry import RetryPolicy
 from core.state.sqlite import SqliteStateStore

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.log.database import SqliteDatabase
+from core.database.database import SqliteDatabase
 from core.log.kafka import KafkaEventLog, KafkaOptions
 from core.log.port import EventLog
 from core.log.sqlite import SqliteEventLog

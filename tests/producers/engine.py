@@ -12,11 +12,11 @@ from typing import Any
 
 from core.blobs.folder import FolderBlobStore
 from core.blobs.port import BlobStore
+from core.database.database import SqliteDatabase
 from core.envelope import Event, decode
 from core.errors import UndecodableError
 from core.events import MODELS, MediaUploaded
 from core.intake.intake import Intake
-from core.log.database import SqliteDatabase
 from core.log.port import EventLog, TopicSpec
 from core.log.sqlite import SqliteEventLog
 from core.state.port import StateStore

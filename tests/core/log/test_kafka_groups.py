@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from aiokafka.protocol.group import LeaveGroupRequest
 
+from core.database.database import SqliteDatabase
 from core.errors import BusyError, OwnershipLostError
 from core.events import DeadLetter, ItemsSegmented
-from core.log.database import SqliteDatabase
 from core.log.kafka import KafkaEventLog
 from core.log.kafka_asking import Asking
 from core.log.kafka_options import Credentials, KafkaOptions

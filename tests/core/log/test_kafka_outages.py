@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from core.database.database import SqliteDatabase
 from core.errors import OutageError, SettingsError
 from core.events import DeadLetter, FrameExtracted, ItemsSegmented
-from core.log.database import SqliteDatabase
 from core.log.kafka import KafkaEventLog, KafkaOptions
 from core.log.port import EventLog, Message, TopicPartition, TopicSpec
 from core.state.sqlite import SqliteStateStore

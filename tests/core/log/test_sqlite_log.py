@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from core.database.database import SqliteDatabase
 from core.errors import OutageError, OwnershipLostError, SettingsError
-from core.log.database import SqliteDatabase
 from core.log.port import Message, Record, TopicPartition, TopicSpec
 from core.log.sqlite import SqliteEventLog
 from core.log.sqlite_clean import TOMBSTONE_KEPT_S

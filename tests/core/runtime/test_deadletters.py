@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from core.database.database import SqliteDatabase
 from core.envelope import Event, encode_structured
 from core.errors import PermanentError
 from core.events import Data, DeadLetter, ItemsSegmented
-from core.log.database import SqliteDatabase
 from core.log.sqlite import SqliteEventLog
 from core.runtime.deadletters import Letter, letters, redrive
 from core.runtime.stage import Context

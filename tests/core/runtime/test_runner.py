@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from core.database.database import SqliteDatabase
 from core.envelope import Event, encode
 from core.errors import OutageError, PermanentError, TransientError
 from core.events import Data, DeadLetter, FrameExtracted, ItemsSegmented
-from core.log.database import SqliteDatabase
 from core.log.partitioner import partition_of
 from core.log.port import Message, TopicPartition
 from core.runtime.crashguard import CrashGuard

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from core.database.database import SqliteDatabase
+from core.database.schema import APPLICATION_ID, MIGRATIONS
+from core.database.transaction import Bulk, Transaction
+from core.database.writer import Work
 from core.errors import FormatError, OutageError, TaggingError
-from core.log.database import SqliteDatabase
-from core.log.schema import APPLICATION_ID, MIGRATIONS
 from core.log.sqlite import SqliteEventLog
-from core.log.transaction import Bulk, Transaction
-from core.log.writer import Work
 from core.state.sqlite import SqliteStateStore
 
 _PUT = Bulk("state", "INSERT INTO state (key, value) VALUES", "(?,?)")

@@ -4,7 +4,7 @@ import asyncio
 import os
 from pathlib import Path
 
-from core.log.bell import Bell
+from core.database.bell import Bell
 
 
 class Counter:

@@ -14,10 +14,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
+from core.database.bell import Bell
+from core.database.schema import MIGRATIONS, migrate
+from core.database.writer import Work, Writer, outage
 from core.errors import OutageError
-from core.log.bell import Bell
-from core.log.schema import MIGRATIONS, migrate
-from core.log.writer import Work, Writer, outage
 
 T = TypeVar("T")
 

@@ -12,9 +12,9 @@ from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar, cast
 
+from core.database.bell import Bell
+from core.database.transaction import Transaction
 from core.errors import OutageError
-from core.log.bell import Bell
-from core.log.transaction import Transaction
 
 T = TypeVar("T")
 Work = Callable[[Transaction], T]
