@@ -16,7 +16,7 @@ from core.database.database import SqliteDatabase
 from core.errors import OutageError, SettingsError
 from core.files.scratch import Scratch
 from core.log.port import EventLog
-from core.log.sqlite import SqliteEventLog
+from core.log.sqlite.log import SqliteEventLog
 from core.media.children import DecoderPool
 from core.media.decode import Decoder
 from core.media.options import DecodeOptions
@@ -27,7 +27,7 @@ from core.vectors.port import VectorStore
 from infra.topics import embedded_topics
 
 if TYPE_CHECKING:  # imported where they are used, since most runs have no servers
-    from core.log.kafka import KafkaEventLog
+    from core.log.kafka.log import KafkaEventLog
     from core.s3 import S3Connection
 
 
@@ -134,7 +134,7 @@ async def forgotten_after_s(log: EventLog) -> float | None:
 def _kafka(log: EventLog) -> KafkaEventLog | None:
     if isinstance(log, SqliteEventLog):
         return None
-    from core.log.kafka import KafkaEventLog
+    from core.log.kafka.log import KafkaEventLog
 
     assert isinstance(log, KafkaEventLog)
     return log
@@ -145,7 +145,7 @@ async def _open_log(
 ) -> EventLog:
     kafka = settings.kafka
     if kafka.bootstrap_servers:
-        from core.log.kafka import KafkaEventLog, KafkaOptions
+        from core.log.kafka.log import KafkaEventLog, KafkaOptions
 
         options = KafkaOptions(
             **kafka.model_dump(exclude={"sasl_password"}),

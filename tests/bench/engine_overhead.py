@@ -33,7 +33,7 @@ from core.events import (
     MediaUploaded,
 )
 from core.log.port import EventLog, TopicSpec
-from core.log.sqlite import SqliteEventLog
+from core.log.sqlite.log import SqliteEventLog
 from core.runtime.runner import RunnerOptions, StageRunner
 from core.runtime.stage import Context, Output, Stage
 from core.state.sqlite import SqliteStateStore

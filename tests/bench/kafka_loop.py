@@ -31,7 +31,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from core.blobs.folder import FolderBlobStore
 from core.envelope import Event, encode
 from core.events import Data, MediaAnalyzed, MediaFramed
-from core.log.kafka import KafkaEventLog, KafkaOptions
+from core.log.kafka.log import KafkaEventLog, KafkaOptions
 from core.log.port import TopicSpec
 from core.runtime.collecting import collect_seldom
 from core.runtime.runner import RunnerOptions, StageRunner

@@ -32,7 +32,7 @@ import psutil
 from core.blobs.folder import FolderBlobStore
 from core.envelope import Event, encode
 from core.events import Data, MediaUploaded
-from core.log.kafka import KafkaEventLog, KafkaOptions
+from core.log.kafka.log import KafkaEventLog, KafkaOptions
 from core.log.port import TopicSpec
 from core.runtime.runner import RunnerOptions, StageRunner
 from core.runtime.stage import Context, Output, Stage

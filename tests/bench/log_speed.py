@@ -21,7 +21,7 @@ from pathlib import Path
 
 from core.database.database import SqliteDatabase
 from core.log.port import Message, Record, TopicPartition, TopicSpec
-from core.log.sqlite import SqliteEventLog
+from core.log.sqlite.log import SqliteEventLog
 
 _STAGES = 5
 _VALUE = b"x" * 600

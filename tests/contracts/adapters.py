@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.database.database import SqliteDatabase
-from core.log.kafka import KafkaEventLog, KafkaOptions
+from core.log.kafka.log import KafkaEventLog, KafkaOptions
 from core.log.port import EventLog
-from core.log.sqlite import SqliteEventLog
+from core.log.sqlite.log import SqliteEventLog
 from core.state.port import StateStore
 from core.state.s3 import S3StateStore
 from core.state.sqlite import SqliteStateStore

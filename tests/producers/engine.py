@@ -18,7 +18,7 @@ from core.errors import UndecodableError
 from core.events import MODELS, MediaUploaded
 from core.intake.intake import Intake
 from core.log.port import EventLog, TopicSpec
-from core.log.sqlite import SqliteEventLog
+from core.log.sqlite.log import SqliteEventLog
 from core.state.port import StateStore
 from core.state.sqlite import SqliteStateStore
 from producers.admission import Prober

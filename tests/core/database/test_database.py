@@ -14,7 +14,7 @@ from core.database.schema import APPLICATION_ID, MIGRATIONS
 from core.database.transaction import Bulk, Transaction
 from core.database.writer import Work
 from core.errors import FormatError, OutageError, TaggingError
-from core.log.sqlite import SqliteEventLog
+from core.log.sqlite.log import SqliteEventLog
 from core.state.sqlite import SqliteStateStore
 
 _PUT = Bulk("state", "INSERT INTO state (key, value) VALUES", "(?,?)")

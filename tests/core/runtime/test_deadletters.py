@@ -11,7 +11,7 @@ from core.database.database import SqliteDatabase
 from core.envelope import Event, encode_structured
 from core.errors import PermanentError
 from core.events import Data, DeadLetter, ItemsSegmented
-from core.log.sqlite import SqliteEventLog
+from core.log.sqlite.log import SqliteEventLog
 from core.runtime.deadletters import Letter, letters, redrive
 from core.runtime.stage import Context
 from core.state.sqlite import SqliteStateStore

@@ -10,8 +10,8 @@ from core.database.database import SqliteDatabase
 from core.errors import OwnershipLostError
 from core.files.lock import FileLock
 from core.log.port import Fence, RebalanceListener, Record, TopicPartition
-from core.log.sqlite_groups import Groups
-from core.log.sqlite_read import Cursor, read
+from core.log.sqlite.groups import Groups
+from core.log.sqlite.read import Cursor, read
 
 
 class SqliteSubscription:

@@ -11,8 +11,8 @@ import aiokafka
 from aiokafka import AIOKafkaConsumer
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 
-from core.log.kafka_connection import sever
-from core.log.kafka_options import Credentials, KafkaOptions
+from core.log.kafka.connection import sever
+from core.log.kafka.options import Credentials, KafkaOptions
 from core.log.port import Record, TopicPartition
 
 _HEARTBEAT_S = 1.0

@@ -18,10 +18,10 @@ from aiokafka.errors import (
 )
 
 from core.errors import StageStopError
-from core.log.kafka_connection import sever, why_unreachable
-from core.log.kafka_errors import Failure, translated
-from core.log.kafka_options import Credentials, KafkaOptions
-from core.log.kafka_topics import Topics
+from core.log.kafka.connection import sever, why_unreachable
+from core.log.kafka.errors import Failure, translated
+from core.log.kafka.options import Credentials, KafkaOptions
+from core.log.kafka.topics import Topics
 from core.log.partitioner import partition_of
 from core.log.port import Message, TopicPartition
 

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from core.database.database import SqliteDatabase
 from core.errors import OutageError, OwnershipLostError, SettingsError
 from core.log.port import Message, Record, TopicPartition, TopicSpec
-from core.log.sqlite import SqliteEventLog
-from core.log.sqlite_clean import TOMBSTONE_KEPT_S
-from core.log.sqlite_topics import first_id
+from core.log.sqlite.clean import TOMBSTONE_KEPT_S
+from core.log.sqlite.log import SqliteEventLog
+from core.log.sqlite.topics import first_id
 from tests.contracts.reading import Ears, after, join, numbers, publish, read
 
 ONLY = TopicPartition("line", 0)

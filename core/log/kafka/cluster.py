@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from core.log.kafka_asking import Asking
-from core.log.kafka_fences import Fences
-from core.log.kafka_offsets import GroupOffsets
-from core.log.kafka_options import Credentials, KafkaOptions
-from core.log.kafka_topics import Topics
+from core.log.kafka.asking import Asking
+from core.log.kafka.fences import Fences
+from core.log.kafka.offsets import GroupOffsets
+from core.log.kafka.options import Credentials, KafkaOptions
+from core.log.kafka.topics import Topics
 
 
 class Cluster:

@@ -10,9 +10,9 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import UnknownMemberIdError, for_code
 
 from core.errors import BusyError, SettingsError
-from core.log.kafka_asking import Asking, Clients
-from core.log.kafka_options import KafkaOptions
-from core.log.kafka_topics import Topics
+from core.log.kafka.asking import Asking, Clients
+from core.log.kafka.options import KafkaOptions
+from core.log.kafka.topics import Topics
 from core.log.port import TopicPartition
 
 Offsets = dict[TopicPartition, int]

@@ -11,9 +11,9 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import TopicAlreadyExistsError, for_code
 
 from core.errors import OutageError, SettingsError
-from core.log.kafka_asking import Asking, Clients
-from core.log.kafka_errors import translated
-from core.log.kafka_options import KafkaOptions
+from core.log.kafka.asking import Asking, Clients
+from core.log.kafka.errors import translated
+from core.log.kafka.options import KafkaOptions
 from core.log.port import TopicPartition, TopicSpec
 
 _FOR_EVER = -1

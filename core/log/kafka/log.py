@@ -11,12 +11,12 @@ import asyncio
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 
 from core.errors import SettingsError
-from core.log.kafka_cluster import Cluster
-from core.log.kafka_options import KafkaOptions
-from core.log.kafka_producer import Appender
-from core.log.kafka_subscription import KafkaSubscription
-from core.log.kafka_tail import Tail
-from core.log.kafka_topics import KafkaTopic
+from core.log.kafka.cluster import Cluster
+from core.log.kafka.options import KafkaOptions
+from core.log.kafka.producer import Appender
+from core.log.kafka.subscription import KafkaSubscription
+from core.log.kafka.tail import Tail
+from core.log.kafka.topics import KafkaTopic
 from core.log.port import (
     Fence,
     Message,

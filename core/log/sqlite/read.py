@@ -10,7 +10,7 @@ from functools import lru_cache
 
 from core.database.schema import OFFSET_BITS
 from core.log.port import Record, TopicPartition
-from core.log.sqlite_topics import first_id, offset_of
+from core.log.sqlite.topics import first_id, offset_of
 
 _MOST_BYTES = 8 << 20
 _MOST_PARTITIONS = 200

@@ -15,13 +15,13 @@ from aiokafka.protocol.group import LeaveGroupRequest
 from core.database.database import SqliteDatabase
 from core.errors import BusyError, OwnershipLostError
 from core.events import DeadLetter, ItemsSegmented
-from core.log.kafka import KafkaEventLog
-from core.log.kafka_asking import Asking
-from core.log.kafka_options import Credentials, KafkaOptions
+from core.log.kafka.asking import Asking
+from core.log.kafka.log import KafkaEventLog
+from core.log.kafka.options import Credentials, KafkaOptions
 from core.log.port import Message, Record, Subscription, TopicPartition, TopicSpec
 from core.state.sqlite import SqliteStateStore
 from tests.contracts.reading import Ears, after, join, numbers, publish, read
-from tests.core.log.kafka_clients import BATCHES, PATIENT, opened, options
+from tests.core.log.kafka.clients import BATCHES, PATIENT, opened, options
 from tests.core.runtime.stages import (
     BOUNDS,
     Recorder,

@@ -11,10 +11,10 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from core.errors import SettingsError, StageStopError
-from core.log.kafka_options import KafkaOptions
+from core.log.kafka.options import KafkaOptions
 from core.log.port import Message, TopicPartition, TopicSpec
 from tests.contracts.reading import join
-from tests.core.log.kafka_clients import opened, options
+from tests.core.log.kafka.clients import opened, options
 from tests.servers.kafka import console_consumer, kafka_bootstrap
 
 KEPT = [

@@ -23,7 +23,7 @@ from aiokafka.errors import (
 )
 
 from core.errors import OutageError, SettingsError, TaggingError
-from core.log.kafka_options import KafkaOptions
+from core.log.kafka.options import KafkaOptions
 
 _LOGIN = (
     AuthenticationFailedError,

@@ -10,9 +10,9 @@ from collections.abc import Callable, Sequence
 from core.database.transaction import Bulk, Transaction
 from core.log.partitioner import partition_of
 from core.log.port import Fence, Message
-from core.log.sqlite_groups import check_fence
-from core.log.sqlite_read import end_offset
-from core.log.sqlite_topics import Topics, first_id
+from core.log.sqlite.groups import check_fence
+from core.log.sqlite.read import end_offset
+from core.log.sqlite.topics import Topics, first_id
 
 _RECORDS = Bulk(
     "records", "INSERT INTO records (id, time, key, headers, value) VALUES", "(?,?,?,?,?)"

@@ -8,11 +8,11 @@ from collections.abc import AsyncIterator, Collection, Mapping
 import aiokafka
 from aiokafka.errors import ConsumerStoppedError, KafkaConnectionError
 
-from core.log.kafka_asking import Pulse
-from core.log.kafka_cluster import Cluster
-from core.log.kafka_connection import why_unreachable
-from core.log.kafka_consumer import Consumer, loner, records
-from core.log.kafka_errors import Failure, translated
+from core.log.kafka.asking import Pulse
+from core.log.kafka.cluster import Cluster
+from core.log.kafka.connection import why_unreachable
+from core.log.kafka.consumer import Consumer, loner, records
+from core.log.kafka.errors import Failure, translated
 from core.log.port import Record, Start, TopicPartition
 
 _PAGE = 512

@@ -21,9 +21,9 @@ from aiokafka.errors import (
 from aiokafka.protocol.commit import OffsetCommitRequest
 from aiokafka.protocol.metadata import MetadataRequest
 
-from core.log.kafka_connection import sever, why_unreachable
-from core.log.kafka_errors import Failure, translated
-from core.log.kafka_options import Credentials, KafkaOptions
+from core.log.kafka.connection import sever, why_unreachable
+from core.log.kafka.errors import Failure, translated
+from core.log.kafka.options import Credentials, KafkaOptions
 from core.log.port import TopicPartition
 
 T = TypeVar("T")

@@ -21,12 +21,12 @@ from aiokafka.errors import (
 )
 
 from core.errors import OwnershipLostError
-from core.log.kafka_asking import Pulse
-from core.log.kafka_cluster import Cluster
-from core.log.kafka_connection import why_unreachable
-from core.log.kafka_consumer import Consumer, member, records
-from core.log.kafka_errors import Failure, translated
-from core.log.kafka_group import GroupWord
+from core.log.kafka.asking import Pulse
+from core.log.kafka.cluster import Cluster
+from core.log.kafka.connection import why_unreachable
+from core.log.kafka.consumer import Consumer, member, records
+from core.log.kafka.errors import Failure, translated
+from core.log.kafka.group import GroupWord
 from core.log.port import Fence, RebalanceListener, Record, TopicPartition
 
 _SETTLE_S = 3.0

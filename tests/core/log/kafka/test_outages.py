@@ -13,11 +13,11 @@ import pytest
 from core.database.database import SqliteDatabase
 from core.errors import OutageError, SettingsError
 from core.events import DeadLetter, FrameExtracted, ItemsSegmented
-from core.log.kafka import KafkaEventLog, KafkaOptions
+from core.log.kafka.log import KafkaEventLog, KafkaOptions
 from core.log.port import EventLog, Message, TopicPartition, TopicSpec
 from core.state.sqlite import SqliteStateStore
 from tests.contracts.reading import Ears, join, read
-from tests.core.log.kafka_clients import BATCHES, PATIENT, opened, options, private
+from tests.core.log.kafka.clients import BATCHES, PATIENT, opened, options, private
 from tests.core.runtime.stages import (
     Recorder,
     caught_up,

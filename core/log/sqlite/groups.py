@@ -14,7 +14,7 @@ from core.database.transaction import Bulk, Transaction
 from core.errors import OwnershipLostError, SettingsError
 from core.files.lock import FileLock
 from core.log.port import Fence, TopicPartition
-from core.log.sqlite_topics import Topics
+from core.log.sqlite.topics import Topics
 
 _OFFSETS = Bulk(
     "offsets",

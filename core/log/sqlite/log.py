@@ -20,12 +20,12 @@ from core.log.port import (
     TopicPartition,
     TopicSpec,
 )
-from core.log.sqlite_append import Appender
-from core.log.sqlite_clean import Cleaner
-from core.log.sqlite_groups import Groups
-from core.log.sqlite_read import Cursor, begin_offset, end_offset, offset_at, read
-from core.log.sqlite_subscription import SqliteSubscription
-from core.log.sqlite_topics import Topics
+from core.log.sqlite.append import Appender
+from core.log.sqlite.clean import Cleaner
+from core.log.sqlite.groups import Groups
+from core.log.sqlite.read import Cursor, begin_offset, end_offset, offset_at, read
+from core.log.sqlite.subscription import SqliteSubscription
+from core.log.sqlite.topics import Topics
 
 _PAGE = 256
 

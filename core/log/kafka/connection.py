@@ -7,8 +7,8 @@ from typing import Any
 from aiokafka.conn import create_conn
 
 from core.errors import OutageError, TaggingError
-from core.log.kafka_errors import Failure, translated
-from core.log.kafka_options import Credentials, KafkaOptions
+from core.log.kafka.errors import Failure, translated
+from core.log.kafka.options import Credentials, KafkaOptions
 
 _CONNECT_S = 5.0
 

@@ -10,8 +10,8 @@ from typing import NamedTuple
 from core.database.database import SqliteDatabase
 from core.database.schema import PARTITION_BITS
 from core.database.transaction import Bulk, Transaction
-from core.log.sqlite_read import begin_offset, end_offset, offset_at
-from core.log.sqlite_topics import first_id
+from core.log.sqlite.read import begin_offset, end_offset, offset_at
+from core.log.sqlite.topics import first_id
 
 TOMBSTONE_KEPT_S = 86_400.0
 """A tombstone stays this long, so that who reads slowly learns of the removal; as in Kafka."""

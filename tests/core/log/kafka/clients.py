@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from core.log.kafka import KafkaEventLog, KafkaOptions
+from core.log.kafka.log import KafkaEventLog, KafkaOptions
 from core.runtime.retry import RetryPolicy
 from tests.core.runtime.stages import BOUNDS, create_topics
 from tests.servers.kafka import KafkaBroker
