@@ -204,14 +204,14 @@ async def open_vectors(settings: Settings) -> AsyncIterator[VectorStore]:
     has it."""
     store: VectorStore
     if settings.qdrant.url:
-        from core.vectors.server import QdrantVectorStore
+        from core.vectors.server.store import QdrantVectorStore
 
         qdrant = settings.qdrant
         store = await QdrantVectorStore.open(
             qdrant.url, qdrant.api_key.get_secret_value(), qdrant.timeout_s
         )
     else:
-        from core.vectors.edge import EdgeVectorStore  # a native engine: not for `--help`
+        from core.vectors.edge.store import EdgeVectorStore  # a native engine: not for `--help`
 
         store = await EdgeVectorStore.open(settings.data_dir.absolute() / "vectors")
     try:
@@ -227,7 +227,7 @@ async def serving_catalog(settings: Settings) -> ServingCatalog:
             name = await vectors.serving(settings.catalog)
             held = {each.name: each.embedder for each in (await vectors.collections()).values()}
     else:
-        from core.vectors.edge_engine import look
+        from core.vectors.edge.engine import look
 
         folder = settings.data_dir.absolute() / "vectors"
         serving, collections = await asyncio.to_thread(look, folder)

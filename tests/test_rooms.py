@@ -19,8 +19,8 @@ MAY_IMPORT = {
     "infra": set(ROOMS),
 }
 ADAPTERS = (
-    *("core.log.sqlite.log", "core.state.sqlite", "core.blobs.folder", "core.vectors.edge"),
-    *("core.log.kafka.log", "core.state.s3", "core.blobs.s3", "core.vectors.server"),
+    *("core.log.sqlite.log", "core.state.sqlite", "core.blobs.folder", "core.vectors.edge.store"),
+    *("core.log.kafka.log", "core.state.s3", "core.blobs.s3", "core.vectors.server.store"),
     "core.vision.lite",
 )
 

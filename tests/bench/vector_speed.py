@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 import qdrant_edge
 
-from core.vectors.edge import EdgeVectorStore
+from core.vectors.edge.store import EdgeVectorStore
 from core.vectors.port import CollectionSpec, Filter, Point, Vectors
 
 _DIM = 512

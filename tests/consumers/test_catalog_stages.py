@@ -13,7 +13,7 @@ from consumers.match import MatchStage
 from core.envelope import Event
 from core.errors import SchemaError
 from core.events import ItemsEmbedded, ItemsIndexed, ItemsMatched
-from core.vectors.edge import EdgeVectorStore
+from core.vectors.edge.store import EdgeVectorStore
 from core.vectors.port import Filter
 from tests.consumers.catalogs import CONTEXT, embedded, ident
 

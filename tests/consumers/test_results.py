@@ -21,7 +21,7 @@ from core.events import Data, MediaTagged, encode_vector
 from core.results.parts import PartStore
 from core.runtime.retry import RetryPolicy
 from core.state.sqlite import SqliteStateStore
-from core.vectors.edge import EdgeVectorStore
+from core.vectors.edge.store import EdgeVectorStore
 from core.vectors.port import Filter
 from tests.consumers.media import MEDIA, dead, framed, ident, item, matched, upload
 from tests.core.runtime.stages import caught_up, create_topics, running, said, until

@@ -11,10 +11,10 @@ from typing import Any
 
 from qdrant_client import AsyncQdrantClient, models
 
-from core.vectors.edge import EdgeVectorStore
+from core.vectors.edge.store import EdgeVectorStore
 from core.vectors.port import VectorStore
-from core.vectors.server import QdrantVectorStore
-from core.vectors.server_connection import Connection
+from core.vectors.server.connection import Connection
+from core.vectors.server.store import QdrantVectorStore
 from tests.servers.qdrant import empty_qdrant, qdrant_url
 
 OpenVectors = Callable[[], Awaitable[VectorStore]]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from qdrant_client import QdrantClient
 
-from core.vectors.server_wire import found
+from core.vectors.server.wire import found
 from tests.servers.process import ServerProcess, free_port, listens
 from tests.servers.session import Address, shared
 

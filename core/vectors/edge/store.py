@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from core.vectors.edge_process import EngineProcess
-from core.vectors.edge_wire import Record, Spec, Where
+from core.vectors.edge.process import EngineProcess
+from core.vectors.edge.wire import Record, Spec, Where
 from core.vectors.port import CollectionSpec, Filter, Hit, Payload, Point, Vectors
 from core.vectors.thresholds import just_below
 

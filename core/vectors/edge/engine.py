@@ -10,8 +10,8 @@ from typing import Any
 
 from core.errors import CollectionMissingError, EmbedderMismatchError, FormatError
 from core.files.durable import make_folder, replace_file, sync_folder
-from core.vectors.edge_shard import Shard
-from core.vectors.edge_wire import Found, Record, Spec, Where
+from core.vectors.edge.shard import Shard
+from core.vectors.edge.wire import Found, Record, Spec, Where
 
 _FORMAT = 1
 _SPEC = "spec.json"

@@ -30,7 +30,7 @@ from qdrant_edge import (
 )
 
 from core.files.durable import sync_folder
-from core.vectors.edge_wire import Found, Record, Where
+from core.vectors.edge.wire import Found, Record, Where
 
 _INDEXED_FROM = 50_000
 """Points of a segment before it gets an HNSW graph. Below, a search compares with all of them: it

@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from core.vectors.edge_engine import Engine
-    from core.vectors.edge_wire import Reply
+    from core.vectors.edge.engine import Engine
+    from core.vectors.edge.wire import Reply
 
 _PR_SET_PDEATHSIG = 1
 _QUIET_S = 1.0
@@ -39,8 +39,8 @@ def main() -> None:
     _die_with(parent)
     sys.path[:] = search_path
     requests, replies = _own_pipes()
-    from core.vectors.edge_engine import Engine
-    from core.vectors.edge_wire import Reply, pack
+    from core.vectors.edge.engine import Engine
+    from core.vectors.edge.wire import Reply, pack
 
     value, error = _attempt(lambda: Engine(Path(folder)))
     _write(replies, pack(Reply(0, None, error)))
@@ -50,7 +50,7 @@ def main() -> None:
 
 def serve(engine: "Engine", requests: int, replies: int) -> None:
     """Answers in the order of arrival, except that a change is answered once it is on the disk."""
-    from core.vectors.edge_wire import pack, unpack_request
+    from core.vectors.edge.wire import pack, unpack_request
 
     while True:
         if not _ready(requests, _QUIET_S if engine.untidy else None):
@@ -75,7 +75,7 @@ def serve(engine: "Engine", requests: int, replies: int) -> None:
 
 
 def _answer(engine: "Engine", number: int, call: str, arguments: tuple[Any, ...]) -> "Reply":
-    from core.vectors.edge_wire import Reply
+    from core.vectors.edge.wire import Reply
 
     value, error = _attempt(lambda: getattr(engine, call)(*arguments))
     return Reply(number, value, error)
@@ -122,7 +122,7 @@ def _ready(pipe: int, timeout_s: float | None) -> bool:
 
 def _read(pipe: int) -> bytes:
     """The next message, or nothing when the parent is gone."""
-    from core.vectors.edge_wire import LENGTH
+    from core.vectors.edge.wire import LENGTH
 
     head = _read_exactly(pipe, LENGTH.size)
     return _read_exactly(pipe, LENGTH.unpack(head)[0]) if head else b""

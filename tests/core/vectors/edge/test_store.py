@@ -16,10 +16,10 @@ import psutil  # type: ignore[import-untyped]
 import pytest
 
 from core.errors import BusyError, FormatError, OutageError
-from core.vectors.edge import EdgeVectorStore
-from core.vectors.edge_engine import Engine
-from core.vectors.edge_shard import Shard
-from core.vectors.edge_wire import Record, Spec, Where
+from core.vectors.edge.engine import Engine
+from core.vectors.edge.shard import Shard
+from core.vectors.edge.store import EdgeVectorStore
+from core.vectors.edge.wire import Record, Spec, Where
 from core.vectors.port import CollectionSpec, Point
 
 _SPEC = CollectionSpec("items", "fashion-1", 4, ("category",))
@@ -149,8 +149,8 @@ def test_a_change_is_synced_through_the_log(
 def test_a_large_collection_is_indexed_in_a_quiet_moment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("core.vectors.edge_shard._INDEXED_FROM", 500)
-    monkeypatch.setattr("core.vectors.edge_shard._TIDY_AFTER", 1_000)
+    monkeypatch.setattr("core.vectors.edge.shard._INDEXED_FROM", 500)
+    monkeypatch.setattr("core.vectors.edge.shard._TIDY_AFTER", 1_000)
     drawn = np.random.default_rng(0).normal(size=(1_500, 64)).astype(np.float32)
     rows = [row.tobytes() for row in drawn]
     shard = Shard.create(tmp_path / "shard", 64, [])

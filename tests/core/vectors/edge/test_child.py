@@ -10,9 +10,9 @@ from typing import Any, cast
 import pytest
 
 from core.errors import OutageError
-from core.vectors.edge_child import serve
-from core.vectors.edge_engine import Engine
-from core.vectors.edge_wire import LENGTH, Reply, Request, pack, unpack_reply
+from core.vectors.edge.child import serve
+from core.vectors.edge.engine import Engine
+from core.vectors.edge.wire import LENGTH, Reply, Request, pack, unpack_reply
 
 
 class _Recorder:
@@ -139,7 +139,7 @@ def test_trouble_of_the_engine_is_an_outage_that_says_what(line: _Line) -> None:
 
 
 def test_it_tidies_up_when_nobody_asks(line: _Line, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("core.vectors.edge_child._QUIET_S", 0.01)
+    monkeypatch.setattr("core.vectors.edge.child._QUIET_S", 0.01)
     engine = _Recorder()
     engine.untidy = True
     serving = threading.Thread(target=_serve, args=(engine, line))

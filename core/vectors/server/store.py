@@ -10,9 +10,9 @@ from contextlib import asynccontextmanager
 from qdrant_client import AsyncQdrantClient, models
 
 from core.errors import CollectionMissingError, EmbedderMismatchError, StageStopError
-from core.vectors import server_wire as wire
 from core.vectors.port import CollectionSpec, Filter, Hit, Payload, Point, Vectors
-from core.vectors.server_connection import Connection, RefusedError
+from core.vectors.server import wire as wire
+from core.vectors.server.connection import Connection, RefusedError
 
 _QUERIES_AT_ONCE = 128
 _CHANGES_AT_ONCE = 1024

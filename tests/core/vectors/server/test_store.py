@@ -18,9 +18,9 @@ from core.errors import (
     SettingsError,
     StageStopError,
 )
-from core.vectors import server_wire
 from core.vectors.port import CollectionSpec, Filter, Point
-from core.vectors.server import QdrantVectorStore
+from core.vectors.server import wire as server_wire
+from core.vectors.server.store import QdrantVectorStore
 from tests.servers.process import free_port
 from tests.servers.qdrant import QdrantServer, empty_qdrant, qdrant_url
 from tests.servers.qdrant_answers import Answers, answering

@@ -18,7 +18,7 @@ import structlog
 
 from core.errors import BusyError, OutageError
 from core.files.durable import make_folder
-from core.vectors.edge_wire import LENGTH, Request, pack, unpack_reply
+from core.vectors.edge.wire import LENGTH, Request, pack, unpack_reply
 
 _log = structlog.get_logger(__name__)
 
