@@ -20,8 +20,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from core.vision.lite.people import BlazePoseFinder
-from core.vision.lite.seams import CropHeads, PersonGarment
+from core.vision.lite.people.finder import BlazePoseFinder
+from core.vision.lite.people.seams import CropHeads, PersonGarment
 from core.vision.port import Image
 
 _COLOURS = {"top": (255, 60, 60), "bottom": (60, 200, 60), "dress": (230, 60, 230)}

@@ -12,7 +12,7 @@ import numpy as np
 from core.vision.lite import vocabulary
 from core.vision.lite.dense import Boxes, Sighting, area, intersection, sightings
 from core.vision.lite.network import LiteNetwork
-from core.vision.lite.seams import PeopleFinder, PersonGarment
+from core.vision.lite.people.seams import PeopleFinder, PersonGarment
 from core.vision.lite.views import DETECTOR_SIDE, Letterbox, letterbox, normalised
 from core.vision.port import Box, Detection, Image
 

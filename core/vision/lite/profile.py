@@ -5,8 +5,8 @@ from __future__ import annotations
 from core.vision.lite.detector import LiteDetector
 from core.vision.lite.embedder import LiteEmbedder
 from core.vision.lite.network import LiteNetwork
-from core.vision.lite.people import BlazePoseFinder
-from core.vision.lite.pose import PoseModels
+from core.vision.lite.people.finder import BlazePoseFinder
+from core.vision.lite.people.pose import PoseModels
 from core.vision.lite.segmenter import LiteSegmenter
 
 

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from core.vision.lite.pose import Body, Joint
+from core.vision.lite.people.pose import Body, Joint
 from core.vision.port import Image, Mask
 
 Colour = tuple[int, int, int]

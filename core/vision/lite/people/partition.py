@@ -13,10 +13,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from core.vision.lite.anatomy import Cover
-from core.vision.lite.palette import Palette
-from core.vision.lite.pose import Floats
-from core.vision.lite.skin import SkinModel
+from core.vision.lite.people.anatomy import Cover
+from core.vision.lite.people.palette import Palette
+from core.vision.lite.people.pose import Floats
+from core.vision.lite.people.skin import SkinModel
 from core.vision.port import Image
 
 _KERNEL = 4.0  # CIELAB units over which colours lend each other evidence

@@ -8,12 +8,12 @@ import cv2
 import numpy as np
 import pytest
 
-from core.vision.lite.people import BlazePoseFinder
-from core.vision.lite.pose import Body, PoseModels
-from core.vision.lite.seams import PersonGarment
+from core.vision.lite.people.finder import BlazePoseFinder
+from core.vision.lite.people.pose import Body, PoseModels
+from core.vision.lite.people.seams import PersonGarment
 from core.vision.lite.vocabulary import CATEGORY_OF, LABELS
 from core.vision.port import Image, Mask, Vectors
-from tests.core.vision.mannequin import DARK_SKIN, SKIN, Colour, Mannequin
+from tests.core.vision.lite.mannequin import DARK_SKIN, SKIN, Colour, Mannequin
 
 WHITE, BLACK, RED = (242, 242, 240), (30, 30, 32), (190, 40, 50)
 BLUE, GREEN, DENIM = (45, 90, 165), (60, 110, 80), (70, 95, 130)

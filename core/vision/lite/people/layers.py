@@ -10,8 +10,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from core.vision.lite.palette import Palette, likeness
-from core.vision.lite.pose import Body, Floats, Joint
+from core.vision.lite.people.palette import Palette, likeness
+from core.vision.lite.people.pose import Body, Floats, Joint
 from core.vision.port import Mask
 
 _INNER, _OUTER = 0.22, 0.5  # half-widths of strip and sides, in half shoulder widths

@@ -14,7 +14,7 @@ from core.vision.lite.train.drawn import LABELS, draw_garment
 from core.vision.lite.train.masks import border_mask, load_masks, plausible, save_masks
 from core.vision.lite.train.photos import find_photos
 from core.vision.lite.train.recipe import HELD_OUT, PLAIN, SHIPPED
-from tests.core.vision.drawings import DRESS, T_SHIRT, drawn
+from tests.core.vision.lite.drawings import DRESS, T_SHIRT, drawn
 
 
 def test_a_garment_alone_is_cut_from_its_background() -> None:

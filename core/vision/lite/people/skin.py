@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from core.vision.lite.pose import Body, Floats, Joint
+from core.vision.lite.people.pose import Body, Floats, Joint
 from core.vision.port import Image, Mask
 
 _HUE = (12.0, 88.0)  # degrees in the a*b* plane

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from core.vision.lite.network import LiteNetwork
-from core.vision.lite.pose import PoseModels
-from core.vision.lite.skin import learn, to_lab
+from core.vision.lite.people.pose import PoseModels
+from core.vision.lite.people.skin import learn, to_lab
 from tests.bench.people_quality import Outcome, f1, measure
 
 FOLDER = os.environ.get("TAGGER_TEST_PEOPLE", "")

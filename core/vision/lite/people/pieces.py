@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 import cv2
 import numpy as np
 
-from core.vision.lite import outfit
-from core.vision.lite.anatomy import Cover
-from core.vision.lite.layers import under_open_front
-from core.vision.lite.outfit import Covers, Leanings
-from core.vision.lite.palette import Palette, likeness
-from core.vision.lite.pose import Body, Floats
-from core.vision.lite.seams import Part
+from core.vision.lite.people import outfit
+from core.vision.lite.people.anatomy import Cover
+from core.vision.lite.people.layers import under_open_front
+from core.vision.lite.people.outfit import Covers, Leanings
+from core.vision.lite.people.palette import Palette, likeness
+from core.vision.lite.people.pose import Body, Floats
+from core.vision.lite.people.seams import Part
 from core.vision.port import Mask
 
 _LEAST_PIECE = {Cover.TOP: 0.06, Cover.BOTTOM: 0.06, Cover.SHOES: 0.02}  # torso lengths squared
@@ -45,13 +45,13 @@ def tidy(shares: Floats, expected: Floats, body: Body, alike: Floats) -> Covers:
     something else: a bag in a hand often has the colour of a garment.
 
     Args:
-        shares, expected: ``(6, h, w) float32`` by :class:`~core.vision.lite.anatomy.Cover`: what
+        shares, expected: ``(6, h, w) float32`` by :class:`~core.vision.lite.people.anatomy.Cover`: what
             was found, and what the pose led to expect.
         body: the pose, in pixels of the view.
         alike: ``(h, w) float32`` likelihood of skin.
 
     Returns:
-        ``(h, w) uint8`` of :class:`~core.vision.lite.anatomy.Cover`.
+        ``(h, w) uint8`` of :class:`~core.vision.lite.people.anatomy.Cover`.
     """
     covers: Covers = shares.argmax(axis=0).astype(np.uint8)
     for cover, least in _LEAST_PIECE.items():
@@ -84,7 +84,7 @@ def pieces(
 
     Args:
         body: the pose, in pixels of the view.
-        covers: ``(h, w) uint8`` of :class:`~core.vision.lite.anatomy.Cover`, tidied.
+        covers: ``(h, w) uint8`` of :class:`~core.vision.lite.people.anatomy.Cover`, tidied.
         colours: the view's palette.
         named_dress: how surely what is under a mask looks like a dress, 0 to 1; asked only where
             the body leaves it open.

@@ -1,9 +1,9 @@
 """Garments that people wear: a pose gives the places, colours give the outlines.
 
 Each person is looked at alone, in a view of fixed work size around them: what the pose expects
-(:mod:`~core.vision.lite.anatomy`) and the colours found there share out the pixels
-(:mod:`~core.vision.lite.partition`), the shares become pieces of clothing
-(:mod:`~core.vision.lite.pieces`), and the crop heads name the pieces.
+(:mod:`~core.vision.lite.people.anatomy`) and the colours found there share out the pixels
+(:mod:`~core.vision.lite.people.partition`), the shares become pieces of clothing
+(:mod:`~core.vision.lite.people.pieces`), and the crop heads name the pieces.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from typing import Protocol
 import cv2
 import numpy as np
 
-from core.vision.lite.anatomy import expectation
-from core.vision.lite.hem import draw_hem
-from core.vision.lite.palette import palette
-from core.vision.lite.partition import partition
-from core.vision.lite.pieces import Piece, pieces, tidy
-from core.vision.lite.pose import Body, Floats, PoseModels
-from core.vision.lite.seams import CropHeads, Part, PersonGarment
-from core.vision.lite.skin import bareness, learn, to_lab
+from core.vision.lite.people.anatomy import expectation
+from core.vision.lite.people.hem import draw_hem
+from core.vision.lite.people.palette import palette
+from core.vision.lite.people.partition import partition
+from core.vision.lite.people.pieces import Piece, pieces, tidy
+from core.vision.lite.people.pose import Body, Floats, PoseModels
+from core.vision.lite.people.seams import CropHeads, Part, PersonGarment
+from core.vision.lite.people.skin import bareness, learn, to_lab
 from core.vision.lite.views import resize
 from core.vision.lite.vocabulary import CATEGORY_OF
 from core.vision.port import Box, Image, Mask
@@ -52,7 +52,7 @@ class _View:
 
 
 class BodyFinder(Protocol):
-    """Where people stand; :class:`~core.vision.lite.pose.PoseModels` knows."""
+    """Where people stand; :class:`~core.vision.lite.people.pose.PoseModels` knows."""
 
     @property
     def version(self) -> str: ...
@@ -65,7 +65,7 @@ class BodyFinder(Protocol):
 
 
 class BlazePoseFinder:
-    """The :class:`~core.vision.lite.seams.PeopleFinder` of the lite profile."""
+    """The :class:`~core.vision.lite.people.seams.PeopleFinder` of the lite profile."""
 
     def __init__(self, poses: BodyFinder | None = None) -> None:
         self._poses = poses or PoseModels()

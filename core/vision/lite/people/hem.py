@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from core.vision.lite.anatomy import Cover
-from core.vision.lite.pose import Body, Floats, Joint
+from core.vision.lite.people.anatomy import Cover
+from core.vision.lite.people.pose import Body, Floats, Joint
 from core.vision.port import Mask
 
 _SLOPE = 0.4  # price of a step of one pixel between neighbouring columns, in pixels given wrongly
@@ -26,7 +26,7 @@ def draw_hem(shares: Floats, body: Body) -> Floats:
     """Sort top and bottom along the cheapest line.
 
     Args:
-        shares: ``(6, h, w) float32`` by :class:`~core.vision.lite.anatomy.Cover`.
+        shares: ``(6, h, w) float32`` by :class:`~core.vision.lite.people.anatomy.Cover`.
         body: the pose, in pixels of the view.
 
     Returns:

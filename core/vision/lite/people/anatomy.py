@@ -14,7 +14,7 @@ from enum import IntEnum
 import cv2
 import numpy as np
 
-from core.vision.lite.pose import Body, Floats, Joint
+from core.vision.lite.people.pose import Body, Floats, Joint
 
 # Half-widths of the limbs, in torso lengths.
 _HEAD, _NECK, _ARM, _FOREARM, _HAND = 0.24, 0.12, 0.14, 0.10, 0.10

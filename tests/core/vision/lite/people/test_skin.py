@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from core.vision.lite.anatomy import Cover, expectation
-from core.vision.lite.hem import draw_hem
-from core.vision.lite.skin import bareness, learn, plausible, to_lab
+from core.vision.lite.people.anatomy import Cover, expectation
+from core.vision.lite.people.hem import draw_hem
+from core.vision.lite.people.skin import bareness, learn, plausible, to_lab
 from core.vision.port import Image
-from tests.core.vision.mannequin import DARK_SKIN, HEIGHT, SKIN, WIDTH, Colour, Mannequin
+from tests.core.vision.lite.mannequin import DARK_SKIN, HEIGHT, SKIN, WIDTH, Colour, Mannequin
 
 
 def patch(colour: Colour) -> Image:

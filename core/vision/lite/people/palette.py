@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from core.vision.lite.pose import Floats
-from core.vision.lite.skin import to_lab
+from core.vision.lite.people.pose import Floats
+from core.vision.lite.people.skin import to_lab
 from core.vision.port import Image, Mask
 
 _COLOURS = 40

@@ -12,8 +12,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from core.vision.lite.anatomy import Cover
-from core.vision.lite.pose import Body, Joint
+from core.vision.lite.people.anatomy import Cover
+from core.vision.lite.people.pose import Body, Joint
 from core.vision.port import Mask
 
 Covers = npt.NDArray[np.uint8]

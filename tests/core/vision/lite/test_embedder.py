@@ -7,7 +7,7 @@ import numpy as np
 from core.vision.lite.embedder import LiteEmbedder
 from core.vision.lite.network import LiteNetwork
 from core.vision.port import Crop
-from tests.core.vision.drawings import DRESS, TROUSERS, drawn
+from tests.core.vision.lite.drawings import DRESS, TROUSERS, drawn
 
 
 def test_a_masked_garment_matches_itself_on_any_ground(network: LiteNetwork) -> None:

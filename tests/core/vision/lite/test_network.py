@@ -8,7 +8,7 @@ import pytest
 from core.vision.lite.card import digest, shipped_card, shipped_weights
 from core.vision.lite.network import LiteNetwork
 from core.vision.lite.views import letterbox, normalised
-from tests.core.vision.drawings import DRESS, T_SHIRT, TROUSERS, drawn
+from tests.core.vision.lite.drawings import DRESS, T_SHIRT, TROUSERS, drawn
 
 _CROPS = [(drawn(outline), None) for outline in (T_SHIRT, TROUSERS, DRESS)]
 

@@ -10,10 +10,10 @@ import pytest
 
 from core.vision.lite.detector import LiteDetector
 from core.vision.lite.network import LiteNetwork
-from core.vision.lite.seams import CropHeads, PersonGarment
+from core.vision.lite.people.seams import CropHeads, PersonGarment
 from core.vision.lite.segmenter import LiteSegmenter
 from core.vision.port import Detection, Image, Instance
-from tests.core.vision.drawings import DRESS, T_SHIRT, TROUSERS, drawn, side_by_side
+from tests.core.vision.lite.drawings import DRESS, T_SHIRT, TROUSERS, drawn, side_by_side
 
 
 def _items(network: LiteNetwork, image: Image, prompt: str = "") -> list[Instance]:
