@@ -16,8 +16,8 @@ from core.runtime.retry import RetryPolicy
 from core.runtime.runner import RunnerOptions, StageRunner
 from core.runtime.stage import Stage
 from core.settings import Settings
-from infra.adapters import Ports, open_decoder, open_ports, open_vectors
-from infra.assembly import DECODES, READS, SEARCHES, Parts, Vision, build_stages, choose_vision
+from infra.wiring.adapters import Ports, open_decoder, open_ports, open_vectors
+from infra.wiring.stages import DECODES, READS, SEARCHES, Parts, Vision, build_stages, choose_vision
 
 _log = structlog.get_logger()
 

@@ -14,7 +14,8 @@ from core.events import TOPICS
 from core.log.port import EventLog
 from core.runtime.deadletters import letters
 from core.settings import Settings
-from infra.adapters import (
+from infra.app import engine_process
+from infra.wiring.adapters import (
     Ports,
     forgotten_after_s,
     open_log,
@@ -22,8 +23,7 @@ from infra.adapters import (
     open_s3,
     serving_catalog,
 )
-from infra.app import engine_process
-from infra.assembly import READS, vision_facts
+from infra.wiring.stages import READS, vision_facts
 
 Level = Literal["ok", "degraded", "down"]
 

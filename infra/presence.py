@@ -11,8 +11,8 @@ import structlog
 
 from core.errors import BusyError, TaggingError
 from core.settings import Settings
-from infra.adapters import Ports, open_ports
 from infra.app import Engine, open_engine
+from infra.wiring.adapters import Ports, open_ports
 
 T = TypeVar("T")
 OpenEngine = Callable[[Settings, Ports], AbstractAsyncContextManager[Engine]]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from infra.app import Engine
-from infra.producing import folder_options, intake
+from infra.wiring.producers import folder_options, intake
 from producers.folder import FolderProducer
 
 _LOOK_AGAIN_S = 0.1

@@ -15,7 +15,7 @@ from core.intake.intake import Announced, Intake, Submission
 from core.intake.originals import FileMark
 from core.results.answers import Answers, listening
 from core.results.reading import result
-from infra.adapters import Ports
+from infra.wiring.adapters import Ports
 
 PRODUCER = "catalog"
 _TOGETHER = 256

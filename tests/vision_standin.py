@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from core.vision.port import Crop, Detection, Image, Instance, Vectors
-from infra.assembly import Vision
+from infra.wiring.stages import Vision
 
 PAINTS: dict[str, tuple[tuple[int, int, int], str]] = {
     "red": ((200, 30, 30), "topwear"),

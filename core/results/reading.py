@@ -10,7 +10,7 @@ from core.errors import TaggingError
 from core.events import MediaTagged, Purpose
 from core.results.answers import read_event
 from core.results.parts import PartStore
-from infra.adapters import Ports
+from infra.wiring.adapters import Ports
 
 _ID_LENGTH = 32
 _SHOWN = 8

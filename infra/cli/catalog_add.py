@@ -15,13 +15,13 @@ from rich.markup import escape
 from catalog.folder import INFO, ProductFolders, read_product_folders
 from core.errors import SettingsError, TaggingError
 from core.settings import Settings
-from infra.adapters import Ports, open_ports
 from infra.cli import screen
 from infra.cli.meter import Meter
 from infra.cli.options import AsJson, DataDir, load_settings
 from infra.cli.stopping import run_until_stopped
 from infra.presence import with_engine
 from infra.stocking import Outcome, Plan, plan, stock
+from infra.wiring.adapters import Ports, open_ports
 
 _SHOWN = 20
 

@@ -20,7 +20,6 @@ from core.events import MediaTagged
 from core.intake.intake import Intake, Submission
 from core.results.answers import listening
 from core.settings import Settings
-from infra.adapters import Ports
 from infra.cli import screen, tables
 from infra.cli.meter import Meter
 from infra.cli.options import DataDir, load_settings, single
@@ -32,6 +31,7 @@ from infra.demo.truth import MediumTruth
 from infra.presence import with_engine
 from infra.report import write_report
 from infra.stocking import Outcome, plan, stock
+from infra.wiring.adapters import Ports
 
 app = single()
 

@@ -12,9 +12,9 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from infra.adapters import Choice
 from infra.cli import screen
 from infra.status import Observer, Status
+from infra.wiring.adapters import Choice
 
 _PICTURE_EVERY_S = 0.5
 _LINE_EVERY_S = 10.0

@@ -14,12 +14,12 @@ import typer
 
 from core.events import MediaTagged, Purpose
 from core.results import reading as tagged
-from infra.adapters import Ports, open_ports
 from infra.cli import screen, tables
 from infra.cli.options import AsJson, DataDir, existing_data, load_settings, single
 from infra.cli.stopping import run_until_stopped, until
 from infra.export import CsvExport, JsonExport
 from infra.report import write_report
+from infra.wiring.adapters import Ports, open_ports
 
 app = single()
 

@@ -16,12 +16,12 @@ from core.events import MediaTagged
 from core.intake.intake import Announced, Intake, Submission
 from core.results.answers import listening
 from core.settings import Settings
-from infra.adapters import Ports, open_ports
 from infra.app import engine_process
 from infra.cli import screen, tables
 from infra.cli.options import AsJson, DataDir, load_settings, single
 from infra.cli.stopping import run_until_stopped
 from infra.presence import with_engine
+from infra.wiring.adapters import Ports, open_ports
 
 app = single()
 

@@ -6,11 +6,11 @@ import json
 from dataclasses import asdict, dataclass
 
 from core.settings import Settings
-from infra.adapters import open_log, replication_factors
 from infra.cli import screen
 from infra.cli.options import AsJson, DataDir, load_settings
 from infra.cli.stopping import run_until_stopped
 from infra.topics import cluster_topics, drift, embedded_topics
+from infra.wiring.adapters import open_log, replication_factors
 
 
 @dataclass(frozen=True, slots=True)

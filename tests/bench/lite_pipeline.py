@@ -27,9 +27,9 @@ from core.media.probe import kind_of
 from core.settings import Settings
 from core.telemetry import configure_logging
 from core.vision.port import Crop, Image
-from infra.adapters import open_decoder, open_ports, open_vectors
 from infra.app import Engine
-from infra.assembly import Parts, Vision, build_stages, choose_vision
+from infra.wiring.adapters import open_decoder, open_ports, open_vectors
+from infra.wiring.stages import Parts, Vision, build_stages, choose_vision
 
 
 def bare_loop(photos: Sequence[Path], vision: Vision, folder: Path) -> int:

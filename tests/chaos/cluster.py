@@ -11,8 +11,8 @@ from pathlib import Path
 
 from core.results.parts import PartStore
 from core.settings import KafkaSettings, QdrantSettings, S3Settings, Settings
-from infra.adapters import Ports, open_ports
-from infra.assembly import READS
+from infra.wiring.adapters import Ports, open_ports
+from infra.wiring.stages import READS
 from tests.chaos.tagger import Run, Tagger
 from tests.servers.kafka import KafkaBroker, kafka_bootstrap
 from tests.servers.minio import MinioServer, minio_address

@@ -22,7 +22,7 @@ from core.results.parts import PartStore
 from core.runtime.deadletters import Letter, letters
 from core.settings import Settings
 from core.vectors.port import VectorStore
-from infra.adapters import Ports, open_ports, open_vectors
+from infra.wiring.adapters import Ports, open_ports, open_vectors
 
 _STAGES = (FramesStage, SegmentStage, EmbedStage, MatchStage, IndexStage, ResultsStage)
 _UNLIKE = frozenset({"revision", "cached"})

@@ -15,9 +15,9 @@ import pytest
 
 from core.errors import OutageError
 from core.settings import Settings
-from infra.adapters import open_ports
-from infra.assembly import READS
 from infra.topics import cluster_topics
+from infra.wiring.adapters import open_ports
+from infra.wiring.stages import READS
 from tests.chaos import kept
 from tests.chaos.cluster import Cluster, cluster
 from tests.chaos.media import write_looks, write_shop

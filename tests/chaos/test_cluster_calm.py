@@ -12,8 +12,8 @@ import pytest
 
 from core.envelope import decode
 from core.events import ItemsMatched, MediaTagged
-from infra.adapters import open_log
-from infra.assembly import READS
+from infra.wiring.adapters import open_log
+from infra.wiring.stages import READS
 from tests.chaos import kept
 from tests.chaos.cluster import Cluster, cluster
 from tests.chaos.media import write_looks

@@ -15,10 +15,10 @@ from core.log.port import EventLog
 from core.results.parts import PartStore
 from core.settings import RuntimeSettings, Settings
 from core.vectors.port import VectorStore
-from infra.adapters import Ports, open_decoder, open_ports, open_vectors
 from infra.app import Engine
-from infra.assembly import Parts, build_stages
 from infra.topics import embedded_topics
+from infra.wiring.adapters import Ports, open_decoder, open_ports, open_vectors
+from infra.wiring.stages import Parts, build_stages
 from tests.vision_standin import png, standin_vision
 
 PAINTS = ("red", "green", "blue", "black", "purple", "orange")

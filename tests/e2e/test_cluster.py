@@ -18,7 +18,7 @@ from minio.notificationconfig import NotificationConfig, QueueConfig
 from core.events import MediaTagged
 from core.log.port import TopicSpec
 from core.settings import Settings
-from infra.adapters import open_log
+from infra.wiring.adapters import open_log
 from tests.chaos import kept
 from tests.chaos.cluster import Cluster, cluster, new_name
 from tests.chaos.media import write_looks, write_shop

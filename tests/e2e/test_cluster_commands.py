@@ -13,9 +13,9 @@ from typer.testing import CliRunner, Result
 
 from core.log.port import TopicSpec
 from core.settings import Settings
-from infra.adapters import open_log
-from infra.assembly import READS
 from infra.cli import app
+from infra.wiring.adapters import open_log
+from infra.wiring.stages import READS
 from tests.chaos.cluster import Cluster, cluster
 from tests.vision_standin import png
 

@@ -10,7 +10,7 @@ import pytest
 from core.events import DeadLetter, MediaTagged
 from core.log.port import EventLog, TopicPartition
 from core.vectors.port import Filter
-from infra.adapters import Ports
+from infra.wiring.adapters import Ports
 from tests.core.runtime.stages import said, until
 from tests.e2e.harness import (
     PAINTS,

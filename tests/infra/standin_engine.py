@@ -9,9 +9,9 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 from core.settings import Settings
-from infra.adapters import Ports
 from infra.app import Engine, open_engine
 from infra.service import Service
+from infra.wiring.adapters import Ports
 from tests.vision_standin import png, standin_vision
 
 

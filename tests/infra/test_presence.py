@@ -9,9 +9,9 @@ from core.errors import TaggingError
 from core.events import MediaTagged
 from core.intake.intake import Intake
 from core.results.answers import Answers, listening
-from infra.adapters import Ports
 from infra.app import engine_process
 from infra.presence import StoppedError, with_engine
+from infra.wiring.adapters import Ports
 from tests.infra.standin_engine import open_standin, quick
 from tests.vision_standin import png
 

@@ -8,7 +8,7 @@ import pytest
 from dotenv import dotenv_values
 
 from core.settings import Settings
-from infra.assembly import READS, SEES
+from infra.wiring.stages import READS, SEES
 from tests.infra.deploy import names
 from tests.infra.deploy.tools import ROOT, compose, refused_compose
 

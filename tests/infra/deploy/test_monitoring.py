@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from infra.assembly import READS
+from infra.wiring.stages import READS
 from tests.infra.deploy import names
 from tests.infra.deploy.tools import ROOT, compose, promtool
 

@@ -24,7 +24,7 @@ from core.runtime.stage import Stage
 from core.settings import Settings
 from core.vectors.port import VectorStore
 from core.vision.port import Detector, Embedder, Segmenter
-from infra.adapters import Ports, decode_options
+from infra.wiring.adapters import Ports, decode_options
 
 T = TypeVar("T")
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from core import telemetry
 from core.intake.intake import Intake
 from core.settings import Settings
-from infra.adapters import Ports, open_decoder, open_ports, open_s3, open_scratch
+from infra.wiring.adapters import Ports, open_decoder, open_ports, open_s3, open_scratch
 from producers.folder import FolderProducer
 from producers.options import BucketOptions, FolderOptions
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from prometheus_client import REGISTRY
 
 from core.settings import Settings, WatchSettings
-from infra.producing import open_folder_producer
+from infra.wiring.producers import open_folder_producer
 from tests.producers.engine import eventually
 
 
