@@ -14,7 +14,7 @@ from core.events import TOPICS
 from core.log.port import EventLog
 from core.runtime.deadletters import letters
 from core.settings import Settings
-from infra.app import engine_process
+from infra.running.engine import engine_process
 from infra.wiring.adapters import (
     Ports,
     forgotten_after_s,

@@ -14,7 +14,7 @@ from core.log.port import TopicPartition
 from core.results.answers import read_event
 from core.results.parts import PartStore
 from core.runtime.runner import StageRunner
-from infra.service import Service
+from infra.running.service import Service
 from producers.folder import FolderStatus
 
 _WINDOW_S = 30.0

@@ -19,7 +19,7 @@ from infra.cli import screen
 from infra.cli.meter import Meter
 from infra.cli.options import AsJson, DataDir, load_settings
 from infra.cli.stopping import run_until_stopped
-from infra.presence import with_engine
+from infra.running.host import with_engine
 from infra.stocking import Outcome, Plan, plan, stock
 from infra.wiring.adapters import Ports, open_ports
 

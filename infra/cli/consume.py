@@ -10,12 +10,12 @@ from typing import Annotated
 import typer
 
 from core.settings import Settings
-from infra.app import open_stages
 from infra.cli.live import StatusView
 from infra.cli.options import DataDir, Port, load_settings, only_given, single
 from infra.cli.stopping import run_until_stopped
+from infra.running.engine import open_stages
+from infra.running.worker import StageWorker, Worker, run_worker
 from infra.wiring.adapters import choices
-from infra.worker import StageWorker, Worker, run_worker
 
 app = single()
 

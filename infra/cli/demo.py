@@ -28,8 +28,8 @@ from infra.demo.catalog import write_catalog
 from infra.demo.media import write_media
 from infra.demo.score import Score, score
 from infra.demo.truth import MediumTruth
-from infra.presence import with_engine
 from infra.report import write_report
+from infra.running.host import with_engine
 from infra.stocking import Outcome, plan, stock
 from infra.wiring.adapters import Ports
 

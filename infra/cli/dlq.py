@@ -14,10 +14,10 @@ from rich.markup import escape
 
 from core.runtime.deadletters import Letter, letters, redrive
 from core.settings import Settings
-from infra.app import engine_process
 from infra.cli import screen, tables
 from infra.cli.options import AsJson, DataDir, existing_data, group, load_settings
 from infra.cli.stopping import run_until_stopped
+from infra.running.engine import engine_process
 from infra.wiring.adapters import open_ports
 
 app = group("List, show and redrive what was given up.")

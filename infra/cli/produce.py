@@ -13,9 +13,9 @@ from core.settings import Settings
 from infra.cli.live import StatusView
 from infra.cli.options import DataDir, Port, group, load_settings
 from infra.cli.stopping import run_until_stopped
+from infra.running.worker import Worker, run_worker
 from infra.wiring.adapters import Choice, choices
 from infra.wiring.producers import open_bucket_producer, open_folder_producer
-from infra.worker import Worker, run_worker
 
 app = group("Announce what arrives in a folder or a bucket, beside processes that tag it.")
 

@@ -16,11 +16,11 @@ from core.events import MediaTagged
 from core.intake.intake import Announced, Intake, Submission
 from core.results.answers import listening
 from core.settings import Settings
-from infra.app import engine_process
 from infra.cli import screen, tables
 from infra.cli.options import AsJson, DataDir, load_settings, single
 from infra.cli.stopping import run_until_stopped
-from infra.presence import with_engine
+from infra.running.engine import engine_process
+from infra.running.host import with_engine
 from infra.wiring.adapters import Ports, open_ports
 
 app = single()

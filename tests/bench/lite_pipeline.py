@@ -27,7 +27,7 @@ from core.media.probe import kind_of
 from core.settings import Settings
 from core.telemetry import configure_logging
 from core.vision.port import Crop, Image
-from infra.app import Engine
+from infra.running.engine import Engine
 from infra.wiring.adapters import open_decoder, open_ports, open_vectors
 from infra.wiring.stages import Parts, Vision, build_stages, choose_vision
 

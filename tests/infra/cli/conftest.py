@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from infra.cli import app
-from tests.infra.standin_engine import engine_beside, write_product
+from tests.infra.running.standin_engine import engine_beside, write_product
 from tests.vision_standin import png
 
 Tagger = Callable[..., Result]

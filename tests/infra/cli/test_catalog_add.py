@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.infra.cli.conftest import Tagger, lines
-from tests.infra.standin_engine import write_product
+from tests.infra.running.standin_engine import write_product
 from tests.vision_standin import png
 
 

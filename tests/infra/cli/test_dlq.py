@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.infra.cli.conftest import Tagger, lines
-from tests.infra.standin_engine import tag_all
+from tests.infra.running.standin_engine import tag_all
 
 
 def test_dead_letters_are_listed_with_stage_and_reason(shared: Tagger) -> None:

@@ -15,9 +15,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from infra.app import engine_process
+from infra.running.engine import engine_process
 from tests.infra.cli.conftest import Tagger, lines
-from tests.infra.standin_engine import quick, tag_all
+from tests.infra.running.standin_engine import quick, tag_all
 from tests.vision_standin import png
 
 SCRIPT = (sys.executable, "-c", "from infra.cli import main; main()")
@@ -36,7 +36,13 @@ def script(*arguments: object) -> subprocess.CompletedProcess[str]:
 @contextmanager
 def service(data_dir: Path, folder: Path) -> Iterator[subprocess.Popen[str]]:
     """An engine that watches a folder, in a process of its own."""
-    command = [sys.executable, "-m", "tests.infra.standin_service", str(data_dir), str(folder)]
+    command = [
+        sys.executable,
+        "-m",
+        "tests.infra.running.standin_service",
+        str(data_dir),
+        str(folder),
+    ]
     with subprocess.Popen(command, env=ENVIRONMENT, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None

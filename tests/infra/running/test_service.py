@@ -7,10 +7,10 @@ import pytest
 
 from core.errors import SettingsError
 from core.results import reading as tagged
-from infra.app import Engine
-from infra.service import Service
+from infra.running.engine import Engine
+from infra.running.service import Service
 from infra.status import Observer, Status
-from tests.infra.standin_engine import open_standin, quick
+from tests.infra.running.standin_engine import open_standin, quick
 from tests.vision_standin import png
 
 

@@ -9,10 +9,10 @@ from core.errors import TaggingError
 from core.events import MediaTagged
 from core.intake.intake import Intake
 from core.results.answers import Answers, listening
-from infra.app import engine_process
-from infra.presence import StoppedError, with_engine
+from infra.running.engine import engine_process
+from infra.running.host import StoppedError, with_engine
 from infra.wiring.adapters import Ports
-from tests.infra.standin_engine import open_standin, quick
+from tests.infra.running.standin_engine import open_standin, quick
 from tests.vision_standin import png
 
 

@@ -11,7 +11,7 @@ import structlog
 
 from core.errors import BusyError, TaggingError
 from core.settings import Settings
-from infra.app import Engine, open_engine
+from infra.running.engine import Engine, open_engine
 from infra.wiring.adapters import Ports, open_ports
 
 T = TypeVar("T")

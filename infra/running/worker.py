@@ -14,8 +14,8 @@ from core import telemetry
 from core.errors import OutageError
 from core.runtime.retry import RetryPolicy
 from core.settings import Settings
-from infra.app import Engine
-from infra.endpoint import endpoint
+from infra.running.endpoint import endpoint
+from infra.running.engine import Engine
 
 _log = structlog.get_logger()
 

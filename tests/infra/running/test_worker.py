@@ -9,7 +9,7 @@ import pytest
 
 from core.errors import OutageError, SettingsError
 from core.settings import Settings
-from infra.worker import Worker, run_worker
+from infra.running.worker import Worker, run_worker
 
 
 class Idle:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from infra.app import Engine
+from infra.running.engine import Engine
 from infra.wiring.producers import folder_options, intake
 from producers.folder import FolderProducer
 

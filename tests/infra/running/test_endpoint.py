@@ -8,7 +8,7 @@ import pytest
 
 from core import telemetry
 from core.errors import SettingsError
-from infra.endpoint import endpoint
+from infra.running.endpoint import endpoint
 from tests.servers.process import free_port, listens
 
 

@@ -1,4 +1,4 @@
-"""``python -m tests.infra.standin_service DATA FOLDER``: ``tagger run``, but for the weights."""
+"""``python -m tests.infra.running.standin_service DATA FOLDER``: ``tagger run``, but for the weights."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from pathlib import Path
 
 from core.telemetry import configure_logging
 from infra.cli.stopping import run_until_stopped
-from infra.service import Service
-from tests.infra.standin_engine import open_standin, quick
+from infra.running.service import Service
+from tests.infra.running.standin_engine import open_standin, quick
 
 
 async def serve(data_dir: Path, folder: Path, stop: asyncio.Event) -> None:

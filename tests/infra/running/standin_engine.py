@@ -9,15 +9,15 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 from core.settings import Settings
-from infra.app import Engine, open_engine
-from infra.service import Service
+from infra.running.engine import Engine, open_engine
+from infra.running.service import Service
 from infra.wiring.adapters import Ports
 from tests.vision_standin import png, standin_vision
 
 
 @asynccontextmanager
 async def open_standin(settings: Settings, ports: Ports | None = None) -> AsyncIterator[Engine]:
-    """Like ``infra.app.open_engine``, without weights."""
+    """Like ``infra.running.engine.open_engine``, without weights."""
     async with open_engine(settings, ports, lambda _: standin_vision()) as engine:
         yield engine
 
