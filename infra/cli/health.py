@@ -11,7 +11,7 @@ from rich.markup import escape
 from infra.cli import screen, tables
 from infra.cli.options import AsJson, DataDir, load_settings, single
 from infra.cli.stopping import run_until_stopped
-from infra.health import examine, worst
+from infra.watching.health import examine, worst
 
 app = single()
 

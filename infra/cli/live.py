@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from infra.cli import screen
-from infra.status import Observer, Status
+from infra.watching.status import Observer, Status
 from infra.wiring.adapters import Choice
 
 _PICTURE_EVERY_S = 0.5

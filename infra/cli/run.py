@@ -16,7 +16,7 @@ from infra.cli.options import DataDir, load_settings, only_given, single
 from infra.cli.stopping import run_until_stopped
 from infra.running.engine import open_engine
 from infra.running.service import Service
-from infra.status import Observer
+from infra.watching.status import Observer
 from infra.wiring.adapters import Choice, choices
 
 app = single()

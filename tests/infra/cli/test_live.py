@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from infra.cli.live import duration, line, picture
-from infra.status import StageStatus, Status
+from infra.watching.status import StageStatus, Status
 from producers.folder import FolderStatus
 
 FOLDER = FolderStatus("watching", "", 40, 3, 1, 0, 37, {})

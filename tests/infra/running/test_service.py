@@ -9,7 +9,7 @@ from core.errors import SettingsError
 from core.results import reading as tagged
 from infra.running.engine import Engine
 from infra.running.service import Service
-from infra.status import Observer, Status
+from infra.watching.status import Observer, Status
 from tests.infra.running.standin_engine import open_standin, quick
 from tests.vision_standin import png
 
