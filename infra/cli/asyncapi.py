@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from core.errors import SettingsError
-from infra.asyncapi import BROKER_ADDRESS, STORE_URL, as_yaml, asyncapi_document
 from infra.cli.options import single
+from infra.contract.document import BROKER_ADDRESS, STORE_URL, as_yaml, asyncapi_document
 
 app = single()
 

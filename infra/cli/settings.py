@@ -9,7 +9,7 @@ import typer
 
 from core.errors import SettingsError
 from infra.cli.options import single
-from infra.settings_table import settings_table, with_table
+from infra.contract.settings_table import settings_table, with_table
 
 app = single()
 

@@ -24,7 +24,7 @@ from core.settings import Settings
 from core.state.port import StateStore
 from core.state.sqlite import SqliteStateStore
 from core.vectors.port import VectorStore
-from infra.topics import embedded_topics
+from infra.contract.topics import embedded_topics
 
 if TYPE_CHECKING:  # imported where they are used, since most runs have no servers
     from core.log.kafka.log import KafkaEventLog

@@ -15,7 +15,7 @@ import pytest
 
 from core.errors import OutageError
 from core.settings import Settings
-from infra.topics import cluster_topics
+from infra.contract.topics import cluster_topics
 from infra.wiring.adapters import open_ports
 from infra.wiring.stages import READS
 from tests.chaos import kept

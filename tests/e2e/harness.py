@@ -15,8 +15,8 @@ from core.log.port import EventLog
 from core.results.parts import PartStore
 from core.settings import RuntimeSettings, Settings
 from core.vectors.port import VectorStore
+from infra.contract.topics import embedded_topics
 from infra.running.engine import Engine
-from infra.topics import embedded_topics
 from infra.wiring.adapters import Ports, open_decoder, open_ports, open_vectors
 from infra.wiring.stages import Parts, build_stages
 from tests.vision_standin import png, standin_vision

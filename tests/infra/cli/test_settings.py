@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 
 from core.errors import SettingsError
 from infra.cli import app
-from infra.settings_table import settings_table, with_table
+from infra.contract.settings_table import settings_table, with_table
 
 DOCUMENT = "# Title\n<!-- settings -->\nold\n<!-- /settings -->\nthe end\n"
 

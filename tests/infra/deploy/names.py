@@ -12,7 +12,7 @@ from typer.core import TyperGroup
 
 from core import telemetry
 from infra.cli import app
-from infra.settings_table import settings_table
+from infra.contract.settings_table import settings_table
 
 
 def settings() -> set[str]:

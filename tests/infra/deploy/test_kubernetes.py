@@ -9,7 +9,7 @@ import kubernetes_validate
 import pytest
 
 from core.settings import Settings
-from infra.topics import cluster_topics
+from infra.contract.topics import cluster_topics
 from infra.wiring.stages import READS, SEES
 from tests.infra.deploy import names
 from tests.infra.deploy.tools import compose, kafka_trigger_keys, keda_schema, manifests

@@ -7,7 +7,7 @@ import pytest
 from core.errors import SettingsError
 from core.events import TOPICS
 from core.log.port import TopicSpec
-from infra.topics import cluster_topics, drift
+from infra.contract.topics import cluster_topics, drift
 
 WANTED = TopicSpec("looks", partitions=12)
 DOCUMENT = """

@@ -22,9 +22,9 @@ from core.events import Data, ItemsMatched, MatchedItem, MediaTagged, encode_vec
 from core.log.port import Message
 from core.runtime.publisher import encode_checked
 from core.settings import KafkaSettings
-from infra.asyncapi import as_yaml, asyncapi_document
+from infra.contract.document import as_yaml, asyncapi_document
 from tests.core.samples import FRAME, ITEM, MEDIA, SAMPLES
-from tests.infra.asyncapi.conftest import Node
+from tests.infra.contract.conftest import Node
 from tests.servers.kafka import kafka_bootstrap
 from tests.servers.minio import minio_address
 from tests.servers.s3 import connect, place_of

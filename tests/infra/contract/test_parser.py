@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.infra.asyncapi.conftest import Node
-from tests.infra.asyncapi.test_document import KEPT
+from tests.infra.contract.conftest import Node
+from tests.infra.contract.test_document import KEPT
 
 GOLDEN = Path(__file__).parents[2] / "core" / "golden"
 OF_A_MEDIUM = sorted(path for path in GOLDEN.glob("*.json") if path.stem != "dead.letters.v1")

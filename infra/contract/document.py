@@ -1,6 +1,6 @@
 """The contract for other systems, AsyncAPI 3, made from the event models and ``topics.toml``.
 
-``infra/asyncapi.yaml`` is kept in step by ``tagger asyncapi --check``. What a schema cannot say
+``infra/contract/asyncapi.yaml`` is kept in step by ``tagger asyncapi --check``. What a schema cannot say
 stands in ``asyncapi_words.py``.
 """
 
@@ -16,8 +16,8 @@ from core.errors import SettingsError
 from core.events import MODELS, Data, DeadLetter, FrameExtracted, MediaUploaded
 from core.log.port import TopicSpec
 from core.settings import KafkaSettings
-from infra.asyncapi_samples import binary_examples, structured_examples
-from infra.asyncapi_schemas import (
+from infra.contract.samples import binary_examples, structured_examples
+from infra.contract.schemas import (
     STRUCTURED,
     Schema,
     data_schema,
@@ -27,8 +27,8 @@ from infra.asyncapi_schemas import (
     structured_headers_schema,
     structured_schema,
 )
-from infra.asyncapi_words import BROKER, INFO, OBJECTS, TAGS, TOPICS
-from infra.topics import cluster_topics
+from infra.contract.topics import cluster_topics
+from infra.contract.words import BROKER, INFO, OBJECTS, TAGS, TOPICS
 
 BROKER_ADDRESS = "localhost:29092"
 STORE_URL = "http://localhost:9000/tagger"

@@ -12,8 +12,8 @@ from typer.testing import CliRunner
 from core.envelope import Event, encode
 from core.errors import SettingsError
 from core.events import TOPICS, Data
-from infra.asyncapi import as_yaml, asyncapi_document
 from infra.cli import app
+from infra.contract.document import as_yaml, asyncapi_document
 from tests.core.samples import SAMPLES
 
 KEPT = Path(__file__).parents[3] / "infra" / "asyncapi.yaml"
@@ -27,7 +27,7 @@ def document() -> dict[str, Any]:
 
 def test_the_file_in_the_repository_is_todays(document: dict[str, Any]) -> None:
     assert KEPT.read_text("utf-8") == as_yaml(document), (
-        "renew it: tagger asyncapi --write infra/asyncapi.yaml"
+        "renew it: tagger asyncapi --write infra/contract/asyncapi.yaml"
     )
 
 
