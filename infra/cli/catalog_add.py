@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from catalog.folder import INFO, ProductFolders, read_product_folders
+from catalog.stocking import Outcome, Plan, plan, stock
 from core.errors import SettingsError, TaggingError
 from core.settings import Settings
 from infra.cli import screen
@@ -20,7 +21,6 @@ from infra.cli.meter import Meter
 from infra.cli.options import AsJson, DataDir, load_settings
 from infra.cli.stopping import run_until_stopped
 from infra.running.host import with_engine
-from infra.stocking import Outcome, Plan, plan, stock
 from infra.wiring.adapters import Ports, open_ports
 
 _SHOWN = 20

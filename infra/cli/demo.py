@@ -15,6 +15,7 @@ import typer
 from rich.markup import escape
 
 from catalog.folder import read_product_folders
+from catalog.stocking import Outcome, plan, stock
 from core.errors import TaggingError
 from core.events import MediaTagged
 from core.intake.intake import Intake, Submission
@@ -30,7 +31,6 @@ from infra.demo.score import Score, score
 from infra.demo.truth import MediumTruth
 from infra.report import write_report
 from infra.running.host import with_engine
-from infra.stocking import Outcome, plan, stock
 from infra.wiring.adapters import Ports
 
 app = single()

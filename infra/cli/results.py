@@ -17,8 +17,8 @@ from core.results import reading as tagged
 from infra.cli import screen, tables
 from infra.cli.options import AsJson, DataDir, existing_data, load_settings, single
 from infra.cli.stopping import run_until_stopped, until
-from infra.export import CsvExport, JsonExport
 from infra.report import write_report
+from infra.report.export import CsvExport, JsonExport
 from infra.wiring.adapters import Ports, open_ports
 
 app = single()
