@@ -10,8 +10,8 @@ from typing import Annotated
 import typer
 
 from core.settings import Settings
-from infra.cli.live import StatusView
 from infra.cli.options import DataDir, Port, load_settings, only_given, single
+from infra.cli.show.live import StatusView
 from infra.cli.stopping import run_until_stopped
 from infra.running.engine import open_stages
 from infra.running.worker import StageWorker, Worker, run_worker

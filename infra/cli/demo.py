@@ -21,9 +21,9 @@ from core.events import MediaTagged
 from core.intake.intake import Intake, Submission
 from core.results.answers import listening
 from core.settings import Settings
-from infra.cli import screen, tables
-from infra.cli.meter import Meter
 from infra.cli.options import DataDir, load_settings, single
+from infra.cli.show import screen, tables
+from infra.cli.show.meter import Meter
 from infra.cli.stopping import run_until_stopped
 from infra.demo.catalog import write_catalog
 from infra.demo.media import write_media

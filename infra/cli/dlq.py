@@ -14,8 +14,8 @@ from rich.markup import escape
 
 from core.runtime.deadletters import Letter, letters, redrive
 from core.settings import Settings
-from infra.cli import screen, tables
 from infra.cli.options import AsJson, DataDir, existing_data, group, load_settings
+from infra.cli.show import screen, tables
 from infra.cli.stopping import run_until_stopped
 from infra.running.engine import engine_process
 from infra.wiring.adapters import open_ports

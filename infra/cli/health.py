@@ -8,8 +8,8 @@ from dataclasses import asdict
 import typer
 from rich.markup import escape
 
-from infra.cli import screen, tables
 from infra.cli.options import AsJson, DataDir, load_settings, single
+from infra.cli.show import screen, tables
 from infra.cli.stopping import run_until_stopped
 from infra.watching.health import examine, worst
 

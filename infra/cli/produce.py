@@ -10,8 +10,8 @@ from typing import Annotated
 import typer
 
 from core.settings import Settings
-from infra.cli.live import StatusView
 from infra.cli.options import DataDir, Port, group, load_settings
+from infra.cli.show.live import StatusView
 from infra.cli.stopping import run_until_stopped
 from infra.running.worker import Worker, run_worker
 from infra.wiring.adapters import Choice, choices

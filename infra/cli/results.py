@@ -14,8 +14,8 @@ import typer
 
 from core.events import MediaTagged, Purpose
 from core.results import reading as tagged
-from infra.cli import screen, tables
 from infra.cli.options import AsJson, DataDir, existing_data, load_settings, single
+from infra.cli.show import screen, tables
 from infra.cli.stopping import run_until_stopped, until
 from infra.report import write_report
 from infra.report.export import CsvExport, JsonExport

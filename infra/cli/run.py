@@ -11,8 +11,8 @@ import typer
 
 from core.errors import BusyError
 from core.settings import Settings
-from infra.cli.live import StatusView, duration, line
 from infra.cli.options import DataDir, load_settings, only_given, single
+from infra.cli.show.live import StatusView, duration, line
 from infra.cli.stopping import run_until_stopped
 from infra.running.engine import open_engine
 from infra.running.service import Service

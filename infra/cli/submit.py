@@ -16,8 +16,8 @@ from core.events import MediaTagged
 from core.intake.intake import Announced, Intake, Submission
 from core.results.answers import listening
 from core.settings import Settings
-from infra.cli import screen, tables
 from infra.cli.options import AsJson, DataDir, load_settings, single
+from infra.cli.show import screen, tables
 from infra.cli.stopping import run_until_stopped
 from infra.running.engine import engine_process
 from infra.running.host import with_engine

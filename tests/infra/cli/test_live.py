@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from infra.cli.live import duration, line, picture
+from infra.cli.show.live import duration, line, picture
 from infra.watching.status import StageStatus, Status
 from producers.folder import FolderStatus
 

@@ -15,7 +15,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from infra.cli import screen
+from infra.cli.show import screen
 
 _LINE_EVERY_S = 10.0
 

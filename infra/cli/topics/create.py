@@ -6,8 +6,8 @@ import json
 from dataclasses import asdict, dataclass
 
 from core.settings import Settings
-from infra.cli import screen
 from infra.cli.options import AsJson, DataDir, load_settings
+from infra.cli.show import screen
 from infra.cli.stopping import run_until_stopped
 from infra.contract.topics import cluster_topics, drift, embedded_topics
 from infra.wiring.adapters import open_log, replication_factors

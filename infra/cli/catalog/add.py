@@ -16,9 +16,9 @@ from catalog.folder import INFO, ProductFolders, read_product_folders
 from catalog.stocking import Outcome, Plan, plan, stock
 from core.errors import SettingsError, TaggingError
 from core.settings import Settings
-from infra.cli import screen
-from infra.cli.meter import Meter
 from infra.cli.options import AsJson, DataDir, load_settings
+from infra.cli.show import screen
+from infra.cli.show.meter import Meter
 from infra.cli.stopping import run_until_stopped
 from infra.running.host import with_engine
 from infra.wiring.adapters import Ports, open_ports

@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from infra.cli import screen
+from infra.cli.show import screen
 from infra.watching.status import Observer, Status
 from infra.wiring.adapters import Choice
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from infra.cli.catalog_add import add
+from infra.cli.catalog.add import add
 from infra.cli.options import group
 
 app = group("Fill the catalog that items are matched against.")

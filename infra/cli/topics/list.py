@@ -6,8 +6,8 @@ import json
 from dataclasses import asdict, dataclass, field
 
 from core.log.port import EventLog
-from infra.cli import screen, tables
 from infra.cli.options import AsJson, DataDir, existing_data, load_settings
+from infra.cli.show import screen, tables
 from infra.cli.stopping import run_until_stopped
 from infra.wiring.adapters import open_ports
 
