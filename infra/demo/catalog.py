@@ -9,10 +9,10 @@ from pathlib import Path
 
 from PIL import Image as Pictures
 
-from infra.demo.products import CATALOG, Item
-from infra.demo.scene import Light, Placed, Scene, paint
-from infra.demo.surfaces import paper
-from infra.demo.wardrobe import THREADS, wardrobe
+from infra.demo.drawing.scene import Light, Placed, Scene, paint
+from infra.demo.drawing.surfaces import paper
+from infra.demo.shop.products import CATALOG, Item
+from infra.demo.shop.wardrobe import THREADS, wardrobe
 
 _WIDTH, _HEIGHT = 720, 840
 _BACKDROP = paper((214, 218, 222))

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from PIL import Image as Pictures
 
-from infra.demo.film import Reel, write_film
+from infra.demo.drawing.film import Reel, write_film
+from infra.demo.drawing.scene import paint
 from infra.demo.plan import FILM, PICTURES, TAKES, Picture
-from infra.demo.scene import paint
+from infra.demo.shop.wardrobe import THREADS, wardrobe
 from infra.demo.truth import MediumTruth, Shot, View
-from infra.demo.wardrobe import THREADS, wardrobe
 
 _FILM_WIDTH, _FILM_HEIGHT = 640, 480
 

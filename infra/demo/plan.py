@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from infra.demo.scene import Light, Placed, Scene
-from infra.demo.surfaces import planks, sheet, tiles, wall, wool
+from infra.demo.drawing.scene import Light, Placed, Scene
+from infra.demo.drawing.surfaces import planks, sheet, tiles, wall, wool
 from infra.demo.truth import View
 
 

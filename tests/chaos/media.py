@@ -11,11 +11,11 @@ from PIL import Image as Pictures
 
 from core.vision.port import Image
 from infra.demo.catalog import write_catalog
-from infra.demo.film import Reel, write_film
-from infra.demo.scene import Light, Placed, Scene, paint
-from infra.demo.surfaces import wall
+from infra.demo.drawing.film import Reel, write_film
+from infra.demo.drawing.scene import Light, Placed, Scene, paint
+from infra.demo.drawing.surfaces import wall
+from infra.demo.shop.wardrobe import wardrobe
 from infra.demo.truth import Shot, View
-from infra.demo.wardrobe import wardrobe
 
 _WIDTH, _HEIGHT = 360, 300
 _SHOT_MS = 700

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from infra.demo.fabric import Colour
-from infra.demo.garment import Ink
-from infra.demo.outline import Points, curve, ellipse, moved, path
+from infra.demo.drawing.fabric import Colour
+from infra.demo.drawing.garment import Ink
+from infra.demo.drawing.outline import Points, curve, ellipse, moved, path
 
 
 def sunset(sky: Colour, sun: Colour, hills: tuple[Colour, Colour], y: float) -> tuple[Ink, ...]:

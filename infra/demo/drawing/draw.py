@@ -12,9 +12,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from infra.demo.fabric import Field
-from infra.demo.garment import Button, Garment, Ink, Part, Seam
-from infra.demo.outline import Points, moved
+from infra.demo.drawing.fabric import Field
+from infra.demo.drawing.garment import Button, Garment, Ink, Part, Seam
+from infra.demo.drawing.outline import Points, moved
 
 SIDE = 880
 """Pixels of the square a garment is drawn in."""

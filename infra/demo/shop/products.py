@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from infra.demo import cuts
-from infra.demo.garment import Garment, Layer
+from infra.demo.drawing.garment import Garment, Layer
+from infra.demo.shop import cuts
 
 
 @dataclass(frozen=True, slots=True)

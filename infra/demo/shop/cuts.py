@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from infra.demo import accessories, bottoms, jackets, prints, tops
-from infra.demo.fabric import (
+from infra.demo.drawing.fabric import (
     denim,
     dots,
     fair_isle,
@@ -17,7 +16,8 @@ from infra.demo.fabric import (
     ribbed,
     stripes,
 )
-from infra.demo.garment import Layer
+from infra.demo.drawing.garment import Layer
+from infra.demo.shop import accessories, bottoms, jackets, prints, tops
 
 _WHITE: Final = (240, 238, 232)
 _NAVY: Final = (34, 44, 82)

@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from types import MappingProxyType
 
-from infra.demo.draw import Sprite, draw
-from infra.demo.products import CATALOG
+from infra.demo.drawing.draw import Sprite, draw
+from infra.demo.shop.products import CATALOG
 
 THREADS = 2
 """Drawing runs outside the interpreter's lock most of the time."""

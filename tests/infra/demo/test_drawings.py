@@ -13,13 +13,13 @@ from PIL import Image
 
 from core.events import Box
 from infra.demo.catalog import write_catalog
-from infra.demo.draw import draw
+from infra.demo.drawing.draw import draw
+from infra.demo.drawing.scene import Scene, paint
 from infra.demo.media import write_media
 from infra.demo.plan import PICTURES, TAKES
-from infra.demo.products import CATALOG
-from infra.demo.scene import Scene, paint
+from infra.demo.shop.products import CATALOG
+from infra.demo.shop.wardrobe import wardrobe
 from infra.demo.truth import MediumTruth
-from infra.demo.wardrobe import wardrobe
 
 Drawn = tuple[Path, tuple[MediumTruth, ...]]
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from infra.demo import sewing
-from infra.demo.fabric import Colour, Fabric
-from infra.demo.garment import Button, Layer, Part, Seam
-from infra.demo.outline import curve, line, mirrored, path
+from infra.demo.drawing.fabric import Colour, Fabric
+from infra.demo.drawing.garment import Button, Layer, Part, Seam
+from infra.demo.drawing.outline import curve, line, mirrored, path
+from infra.demo.shop import sewing
 
 
 def t_shirt(fabric: Fabric, rib: Fabric, *, dip: float = 0.16) -> tuple[Layer, ...]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from infra.demo.fabric import Colour, Fabric
-from infra.demo.garment import Layer, Part, Seam
-from infra.demo.outline import (
+from infra.demo.drawing.fabric import Colour, Fabric
+from infra.demo.drawing.garment import Layer, Part, Seam
+from infra.demo.drawing.outline import (
     Point,
     Points,
     curve,

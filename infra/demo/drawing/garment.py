@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from infra.demo.fabric import Colour, Fabric, Field
-from infra.demo.outline import Point, Points, flipped, moved
+from infra.demo.drawing.fabric import Colour, Fabric, Field
+from infra.demo.drawing.outline import Point, Points, flipped, moved
 
 
 @dataclass(frozen=True, slots=True)

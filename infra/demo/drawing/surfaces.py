@@ -11,7 +11,7 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
-from infra.demo.fabric import Colour, Field
+from infra.demo.drawing.fabric import Colour, Field
 
 Random = np.random.Generator
 Surface = Callable[[Random, int, int], Field]

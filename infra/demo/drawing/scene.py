@@ -10,9 +10,9 @@ import numpy as np
 
 from core.events import Box
 from core.vision.port import Image
-from infra.demo.draw import Sprite
-from infra.demo.fabric import Field
-from infra.demo.surfaces import Surface
+from infra.demo.drawing.draw import Sprite
+from infra.demo.drawing.fabric import Field
+from infra.demo.drawing.surfaces import Surface
 from infra.demo.truth import Shown
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from infra.demo import sewing
-from infra.demo.fabric import Colour, Fabric, plain
-from infra.demo.garment import Button, Ink, Layer, Part, Seam, placed
-from infra.demo.outline import band, curve, ellipse, line, mirrored, moved, path
+from infra.demo.drawing.fabric import Colour, Fabric, plain
+from infra.demo.drawing.garment import Button, Ink, Layer, Part, Seam, placed
+from infra.demo.drawing.outline import band, curve, ellipse, line, mirrored, moved, path
+from infra.demo.shop import sewing
 
 
 def cap(crown: Fabric, peak: Fabric, thread: Colour, badge: Colour) -> tuple[Layer, ...]:

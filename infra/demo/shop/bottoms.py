@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from infra.demo import sewing
-from infra.demo.fabric import Colour, Fabric, Field
-from infra.demo.garment import Button, Layer, Part, Seam
-from infra.demo.outline import Points, band, curve, flipped, line, mirrored, path
+from infra.demo.drawing.fabric import Colour, Fabric, Field
+from infra.demo.drawing.garment import Button, Layer, Part, Seam
+from infra.demo.drawing.outline import Points, band, curve, flipped, line, mirrored, path
+from infra.demo.shop import sewing
 
 _WAIST = curve((-0.355, -0.93), (0.0, -0.905), (0.355, -0.93))
 

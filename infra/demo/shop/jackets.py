@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from infra.demo import sewing
-from infra.demo.fabric import Colour, Fabric, Field
-from infra.demo.garment import Button, Layer, Part, Seam
-from infra.demo.outline import band, curve, flipped, line, mirrored, path, tube
+from infra.demo.drawing.fabric import Colour, Fabric, Field
+from infra.demo.drawing.garment import Button, Layer, Part, Seam
+from infra.demo.drawing.outline import band, curve, flipped, line, mirrored, path, tube
+from infra.demo.shop import sewing
 
 _CHANNEL = 0.19
 """Height of a quilted channel, garment units."""
