@@ -13,9 +13,9 @@ from core.events import MediaTagged
 from core.intake.announcements import LedgerEntry, ledger_prefix, parse_entry
 from core.intake.intake import Announced, Intake, Submission
 from core.intake.originals import FileMark
+from core.ports import Ports
 from core.results.answers import Answers, listening
 from core.results.reading import result
-from infra.wiring.adapters import Ports
 
 PRODUCER = "catalog"
 _TOGETHER = 256

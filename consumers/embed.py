@@ -14,9 +14,17 @@ import numpy as np
 from consumers import pixels
 from core.blobs.port import BlobStore
 from core.envelope import Event
-from core.events import Data, EmbeddedItem, Item, ItemsEmbedded, ItemsSegmented, encode_vector
+from core.events import (
+    Data,
+    EmbeddedItem,
+    Item,
+    ItemsEmbedded,
+    ItemsSegmented,
+    Vectors,
+    encode_vector,
+)
 from core.runtime.stage import BatchStage, Output
-from core.vision.port import Crop, Embedder, Vectors
+from core.vision.port import Crop, Embedder
 
 
 class EmbedStage(BatchStage[list[Crop], Vectors]):

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from consumers import pixels
 from core.blobs.port import Blob, BlobStore
 from core.envelope import Event
-from core.events import Data, FrameExtracted, Item, ItemsSegmented
+from core.events import Box, Data, FrameExtracted, Item, ItemsSegmented
 from core.ids import item_id
 from core.runtime.stage import BatchStage, Output
-from core.vision.port import Box, Detector, Image, Instance, Segmenter
+from core.vision.port import Detector, Image, Instance, Segmenter
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,8 @@ Purpose = Literal["query", "catalog"]
 Kind = Literal["picture", "video"]
 Box = tuple[float, float, float, float]
 Status = Literal["complete", "partial", "failed"]
+Vectors = npt.NDArray[np.float32]
+"""``(n, dim) float32``, L2-normalised rows, so that a dot product is a cosine."""
 
 
 class _Model(BaseModel):

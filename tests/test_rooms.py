@@ -19,10 +19,21 @@ MAY_IMPORT = {
     "infra": set(ROOMS),
 }
 ADAPTERS = (
-    *("core.log.sqlite.log", "core.state.sqlite", "core.blobs.folder", "core.vectors.edge.store"),
-    *("core.log.kafka.log", "core.state.s3", "core.blobs.s3", "core.vectors.server.store"),
-    "core.vision.lite",
+    *("core.log.sqlite", "core.state.sqlite", "core.blobs.folder", "core.vectors.edge"),
+    *("core.log.kafka", "core.state.s3", "core.blobs.s3", "core.vectors.server"),
+    *("core.vision.lite", "core.vision.full"),
 )
+FLOORS = (
+    {"errors", "telemetry"},
+    {"ids", "events", "settings", "files", "s3"},
+    {"children", "database"},
+    {"log", "state", "blobs", "vectors", "vision", "media"},
+    {"envelope", "tracing", "ports"},
+    {"claimcheck"},
+    {"runtime"},
+    {"results", "intake"},
+)
+"""The rooms of ``core``, lowest first; a room may import those below its floor, and itself."""
 
 
 def sources(*rooms: str) -> list[Path]:
@@ -30,11 +41,21 @@ def sources(*rooms: str) -> list[Path]:
 
 
 def imports(path: Path) -> Iterator[str]:
+    """The modules it imports; ``from package import module`` counts as the module."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
-            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def module(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts)
+
+
+def room_of(module: str) -> str:
+    """``log`` of ``core.log.port``."""
+    return module.split(".")[1]
 
 
 @pytest.mark.parametrize("room", ROOMS)
@@ -49,12 +70,35 @@ def test_imports_point_down(room: str) -> None:
     assert upward == []
 
 
+def test_every_room_of_core_has_one_floor() -> None:
+    rooms = {room_of(module(path)) for path in sources("core")}
+    placed = [room for floor in FLOORS for room in floor]
+
+    assert sorted(placed) == sorted(set(placed))
+    assert rooms - set(placed) == {"__init__"}
+
+
+def test_imports_inside_core_point_down() -> None:
+    floor = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
+    level = [
+        f"{path.relative_to(ROOT)} imports {name}"
+        for path in sources("core")
+        for name in imports(path)
+        if name.startswith("core.")
+        and (here := room_of(module(path))) != (there := room_of(name))
+        and floor[there] >= floor[here]
+    ]
+
+    assert level == []
+
+
 def test_only_infra_picks_adapters() -> None:
     picked = [
         f"{path.relative_to(ROOT)} imports {name}"
-        for path in sources("consumers", "producers", "catalog")
+        for path in sources("core", "consumers", "producers", "catalog")
         for name in imports(path)
-        if name.startswith(ADAPTERS)
+        if (adapter := next((a for a in ADAPTERS if name.startswith(a)), None))
+        and not module(path).startswith(adapter)
     ]
 
     assert picked == []

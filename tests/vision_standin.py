@@ -12,7 +12,8 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from core.vision.port import Crop, Detection, Image, Instance, Vectors
+from core.events import Vectors
+from core.vision.port import Crop, Detection, Image, Instance
 from infra.wiring.stages import Vision
 
 PAINTS: dict[str, tuple[tuple[int, int, int], str]] = {

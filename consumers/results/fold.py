@@ -22,10 +22,10 @@ from core.events import (
     TaggedItem,
     TaggedPoint,
     Upload,
+    Vectors,
 )
-from core.results.parts import Parts, Run
+from core.results.parts import MediaParts, Run
 from core.vectors.duplicates import near_duplicates
-from core.vectors.port import Vectors
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class Folded:
     vectors: Vectors
 
 
-def fold(media_id: str, parts: Parts, thresholds: Thresholds) -> Folded:
+def fold(media_id: str, parts: MediaParts, thresholds: Thresholds) -> Folded:
     """Folds whatever parts there are; ``tagged.missing`` says what has not come yet."""
     newest = parts.newest()
     uploads = _uploads(parts)
@@ -99,15 +99,15 @@ def fold(media_id: str, parts: Parts, thresholds: Thresholds) -> Folded:
     return Folded(tagged, run, [items[i] for i in kept], vectors[kept])
 
 
-def unfoldable(media_id: str, parts: Parts, reason: str) -> Folded:
+def unfoldable(media_id: str, parts: MediaParts, reason: str) -> Folded:
     """The result of a medium whose parts cannot be folded: it names the uploads, and says why."""
-    bare = Parts(uploads=parts.uploads)
+    bare = MediaParts(uploads=parts.uploads)
     folded = _without_frames(media_id, bare, _uploads(parts), [])
     tagged = folded.tagged.model_copy(update={"status": "failed", "reason": reason})
     return replace(folded, tagged=tagged)
 
 
-def _uploads(parts: Parts) -> list[Upload]:
+def _uploads(parts: MediaParts) -> list[Upload]:
     uploads = (
         Upload(root=root, uri=event.data.uri, filename=event.data.filename)
         for root, event in parts.uploads.items()
@@ -116,7 +116,7 @@ def _uploads(parts: Parts) -> list[Upload]:
 
 
 def _without_frames(
-    media_id: str, parts: Parts, uploads: list[Upload], missing: list[str]
+    media_id: str, parts: MediaParts, uploads: list[Upload], missing: list[str]
 ) -> Folded:
     """A medium that no run has framed: refused for a reason, or still on its way."""
     refused = [dead[""] for _, dead in sorted(parts.dead.items()) if "" in dead]

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 
 import structlog
 
+from consumers.results.completeness import Completeness
 from consumers.results.fold import Folded, Thresholds, fold, unfoldable
-from consumers.results.tally import Tally
 from consumers.results.write import ResultWriter
 from core.envelope import Event
 from core.errors import OutageError, OwnershipLostError
@@ -29,7 +29,7 @@ from core.events import (
     MediaUploaded,
 )
 from core.log.port import TopicPartition
-from core.results.parts import Parts, PartStore
+from core.results.parts import MediaParts, PartStore
 from core.runtime.retry import RetryPolicy
 from core.runtime.stage import Context, Output, Publish, Stage
 
@@ -52,7 +52,7 @@ class _Open:
     """A medium that may need an announcement."""
 
     partition: int
-    tally: Tally
+    completeness: Completeness
     progressed: float
     closing: asyncio.Lock = field(default_factory=asyncio.Lock)
     announced: float = float("-inf")
@@ -121,7 +121,7 @@ class ResultsStage(Stage):
             await self._parts.put_part(context.tp.partition, event, context.offset)
             known.dirty = True
             self._open[media] = known
-        known.tally.add(event, context.offset)
+        known.completeness.add(event, context.offset)
         known.progressed = asyncio.get_running_loop().time()
         known.partial_said = False
         self._look(media)
@@ -130,14 +130,14 @@ class ResultsStage(Stage):
     async def _known(self, media: str, partition: int) -> _Open:
         known = self._open.get(media)
         if known is None:
-            tally = Tally.of(await self._parts.parts(media))
+            completeness = Completeness.of(await self._parts.parts(media))
             now = asyncio.get_running_loop().time()
-            known = self._open[media] = _Open(partition, tally, now)
+            known = self._open[media] = _Open(partition, completeness, now)
         return known
 
     def _look(self, media: str) -> None:
         known = self._open[media]
-        if known.tally.whole and known.folding is None:
+        if known.completeness.whole and known.folding is None:
             known.folding = asyncio.create_task(self._announce(media, known))
 
     async def _announce(self, media: str, known: _Open) -> None:
@@ -232,7 +232,7 @@ class ResultsStage(Stage):
                     known.folding = asyncio.create_task(self._announce(media, known))
 
 
-def _parent(parts: Parts) -> Event[Data] | None:
+def _parent(parts: MediaParts) -> Event[Data] | None:
     """The event whose root, purpose and pipeline the result carries."""
     newest = parts.newest()
     if newest is not None:

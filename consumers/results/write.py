@@ -10,10 +10,10 @@ import structlog
 from consumers.results.fold import Folded
 from core.blobs.port import Blob, BlobStore
 from core.envelope import dump
-from core.events import MediaTagged, TaggedItem
+from core.events import MediaTagged, TaggedItem, Vectors
 from core.ids import content_hash, point_id, tagged_id
 from core.results.parts import Latest, PartStore
-from core.vectors.port import CollectionSpec, Filter, Point, Vectors, VectorStore
+from core.vectors.port import CollectionSpec, Filter, Point, VectorStore
 
 _log = structlog.get_logger()
 

@@ -6,12 +6,13 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from tempfile import gettempdir
 
+from core.events import Kind
 from core.files.scratch import Scratch, temporary_folder
 from core.media.children import DecoderPool
 from core.media.decoded import Decoded
 from core.media.jobs import ExtractFrames, ProbeMedium, WarmUp
 from core.media.options import DecodeOptions
-from core.media.probe import Kind, Probe
+from core.media.probe import Probe
 
 
 class Decoder:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.media.probe import Kind
+from core.events import Kind
 
 
 @dataclass(frozen=True, slots=True)

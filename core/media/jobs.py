@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from core.events import Kind
 from core.media.decoded import Decoded
 from core.media.options import DecodeOptions
-from core.media.probe import Kind, Probe
+from core.media.probe import Probe
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path, PurePath
-from typing import Literal
 
 from core.errors import UndecodableError
-
-Kind = Literal["picture", "video"]
+from core.events import Kind
 
 PICTURES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".heic"})
 VIDEOS = frozenset({".mp4", ".mov", ".mkv", ".webm"})

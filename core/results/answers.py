@@ -10,7 +10,7 @@ from core.blobs.port import BlobStore
 from core.envelope import Event, dataref, decode
 from core.events import Data, MediaTagged
 from core.log.port import Record, TopicPartition
-from infra.wiring.adapters import Ports
+from core.ports import Ports
 
 
 class Answers:

@@ -53,7 +53,7 @@ Run = tuple[str, str]
 
 
 @dataclass(slots=True)
-class Parts:
+class MediaParts:
     """What is known of one medium.
 
     Attributes:
@@ -161,9 +161,9 @@ class PartStore:
             ]
         )
 
-    async def parts(self, media_id: str) -> Parts:
+    async def parts(self, media_id: str) -> MediaParts:
         """All parts of a medium, in key order."""
-        parts = Parts()
+        parts = MediaParts()
         for key, value in await self._state.scan(f"part/{media_id}/"):
             parts.add(_decode_part(value), offset=int(key.rpartition("/")[2]))
         return parts

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from core.errors import TaggingError
 from core.events import MediaTagged, Purpose
+from core.ports import Ports
 from core.results.answers import read_event
 from core.results.parts import PartStore
-from infra.wiring.adapters import Ports
 
 _ID_LENGTH = 32
 _SHOWN = 8

@@ -8,7 +8,7 @@ import faiss
 import numpy as np
 import numpy.typing as npt
 
-from core.vectors.port import Vectors
+from core.events import Vectors
 
 _NOISE = 1e-6
 """A similarity this little below a threshold has reached it: float32 vectors of length one have

@@ -18,10 +18,10 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from core.events import Box, Vectors
+
 Image = npt.NDArray[np.uint8]
 Mask = npt.NDArray[np.bool_]
-Vectors = npt.NDArray[np.float32]
-Box = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from catalog.stocking import Outcome, plan, stock
 from core.errors import TaggingError
 from core.events import MediaTagged
 from core.intake.intake import Intake, Submission
+from core.ports import Ports
 from core.results.answers import listening
 from core.settings import Settings
 from infra.cli.options import DataDir, load_settings, single
@@ -31,7 +32,6 @@ from infra.demo.score import Score, score
 from infra.demo.truth import MediumTruth
 from infra.report import write_report
 from infra.running.host import with_engine
-from infra.wiring.adapters import Ports
 
 app = single()
 

@@ -13,13 +13,14 @@ from typing import Annotated, TextIO
 import typer
 
 from core.events import MediaTagged, Purpose
+from core.ports import Ports
 from core.results import reading as tagged
 from infra.cli.options import AsJson, DataDir, existing_data, load_settings, single
 from infra.cli.show import screen, tables
 from infra.cli.stopping import run_until_stopped, until
 from infra.report import write_report
 from infra.report.export import CsvExport, JsonExport
-from infra.wiring.adapters import Ports, open_ports
+from infra.wiring.adapters import open_ports
 
 app = single()
 

@@ -14,6 +14,7 @@ from rich.markup import escape
 from core.errors import SettingsError, TaggingError
 from core.events import MediaTagged
 from core.intake.intake import Announced, Intake, Submission
+from core.ports import Ports
 from core.results.answers import listening
 from core.settings import Settings
 from infra.cli.options import AsJson, DataDir, load_settings, single
@@ -21,7 +22,7 @@ from infra.cli.show import screen, tables
 from infra.cli.stopping import run_until_stopped
 from infra.running.engine import engine_process
 from infra.running.host import with_engine
-from infra.wiring.adapters import Ports, open_ports
+from infra.wiring.adapters import open_ports
 
 app = single()
 

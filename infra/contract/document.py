@@ -1,7 +1,7 @@
 """The contract for other systems, AsyncAPI 3, made from the event models and ``topics.toml``.
 
-``infra/contract/asyncapi.yaml`` is kept in step by ``tagger asyncapi --check``. What a schema cannot say
-stands in ``asyncapi_words.py``.
+``asyncapi.yaml`` beside it is kept in step by ``tagger asyncapi --check``. What a schema cannot
+say stands in ``words.py``.
 """
 
 from __future__ import annotations

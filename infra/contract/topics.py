@@ -37,7 +37,7 @@ def cluster_topics(document: str | None = None) -> list[TopicSpec]:
         SettingsError: a topic is missing or unknown, or joined ones differ in partitions.
     """
     if document is None:
-        document = files("infra").joinpath("topics.toml").read_text()
+        document = files("infra.contract").joinpath("topics.toml").read_text()
     try:
         tables = tomllib.loads(document)
         specs = [_spec(name, tables["defaults"] | own) for name, own in tables["topics"].items()]

@@ -11,13 +11,22 @@ import structlog
 from core.errors import OutageError
 from core.files.lock import FileLock
 from core.log.port import EventLog
+from core.ports import Ports
 from core.results.parts import PartStore
 from core.runtime.retry import RetryPolicy
 from core.runtime.runner import RunnerOptions, StageRunner
 from core.runtime.stage import Stage
 from core.settings import Settings
-from infra.wiring.adapters import Ports, open_decoder, open_ports, open_vectors
-from infra.wiring.stages import DECODES, READS, SEARCHES, Parts, Vision, build_stages, choose_vision
+from infra.wiring.adapters import open_decoder, open_ports, open_vectors
+from infra.wiring.stages import (
+    DECODES,
+    READS,
+    SEARCHES,
+    Materials,
+    Vision,
+    build_stages,
+    choose_vision,
+)
 
 _log = structlog.get_logger()
 
@@ -27,11 +36,11 @@ _MAINTAIN_EVERY_S = 600.0
 class Engine:
     """Runs stages until it is stopped; one stage that cannot go on stops all."""
 
-    def __init__(self, parts: Parts, stages: Sequence[Stage]) -> None:
-        self.parts = parts
-        self.settings = parts.settings
-        self.ports = parts.ports
-        self.runners = build_runners(parts.settings, parts.ports, stages)
+    def __init__(self, materials: Materials, stages: Sequence[Stage]) -> None:
+        self.materials = materials
+        self.settings = materials.settings
+        self.ports = materials.ports
+        self.runners = build_runners(materials.settings, materials.ports, stages)
         self._stopping = False
 
     async def run(self) -> None:
@@ -166,8 +175,8 @@ async def _open(
         # A decoder starts while the models are loaded: the first medium waits for neither.
         warming = asyncio.create_task(decoder.warm_up())
         stack.push_async_callback(_ended, warming)
-    parts = Parts(settings, ports, vision, vectors, decoder)
-    return Engine(parts, build_stages(parts, names))
+    materials = Materials(settings, ports, vision, vectors, decoder)
+    return Engine(materials, build_stages(materials, names))
 
 
 async def _ended(task: asyncio.Task[None]) -> None:

@@ -10,9 +10,10 @@ from typing import TypeVar
 import structlog
 
 from core.errors import BusyError, TaggingError
+from core.ports import Ports
 from core.settings import Settings
 from infra.running.engine import Engine, open_engine
-from infra.wiring.adapters import Ports, open_ports
+from infra.wiring.adapters import open_ports
 
 T = TypeVar("T")
 OpenEngine = Callable[[Settings, Ports], AbstractAsyncContextManager[Engine]]

@@ -24,7 +24,7 @@ class Service:
     def __init__(self, engine: Engine, folders: Sequence[Path]) -> None:
         self.engine = engine
         announcing = intake(engine.ports)
-        ports, decoder = engine.ports, engine.parts.decoder
+        ports, decoder = engine.ports, engine.materials.decoder
         assert decoder is not None, "an engine with all stages has one"
         self.producers = {
             folder: FolderProducer(

@@ -12,17 +12,11 @@ from typing import Literal
 from core.errors import FormatError, SettingsError, TaggingError
 from core.events import TOPICS
 from core.log.port import EventLog
+from core.ports import Ports
 from core.runtime.deadletters import letters
 from core.settings import Settings
 from infra.running.engine import engine_process
-from infra.wiring.adapters import (
-    Ports,
-    forgotten_after_s,
-    open_log,
-    open_ports,
-    open_s3,
-    serving_catalog,
-)
+from infra.wiring.adapters import forgotten_after_s, open_log, open_ports, open_s3, serving_catalog
 from infra.wiring.stages import READS, vision_facts
 
 Level = Literal["ok", "degraded", "down"]

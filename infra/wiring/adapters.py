@@ -20,6 +20,7 @@ from core.log.sqlite.log import SqliteEventLog
 from core.media.children import DecoderPool
 from core.media.decode import Decoder
 from core.media.options import DecodeOptions
+from core.ports import Ports
 from core.settings import Settings
 from core.state.port import StateStore
 from core.state.sqlite import SqliteStateStore
@@ -29,15 +30,6 @@ from infra.contract.topics import embedded_topics
 if TYPE_CHECKING:  # imported where they are used, since most runs have no servers
     from core.log.kafka.log import KafkaEventLog
     from core.s3 import S3Connection
-
-
-@dataclass(frozen=True, slots=True)
-class Ports:
-    """What needs no engine: log, state and blobs can be used beside a running one."""
-
-    log: EventLog
-    state: StateStore
-    blobs: BlobStore
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 from core import telemetry
 from core.intake.intake import Intake
+from core.ports import Ports
 from core.settings import Settings
-from infra.wiring.adapters import Ports, open_decoder, open_ports, open_s3, open_scratch
+from infra.wiring.adapters import open_decoder, open_ports, open_s3, open_scratch
 from producers.folder import FolderProducer
 from producers.options import BucketOptions, FolderOptions
 

@@ -19,12 +19,13 @@ from core.errors import SettingsError
 from core.ids import pipeline_id
 from core.log.port import EventLog
 from core.media.decode import Decoder
+from core.ports import Ports
 from core.results.parts import PartStore
 from core.runtime.stage import Stage
 from core.settings import Settings
 from core.vectors.port import VectorStore
 from core.vision.port import Detector, Embedder, Segmenter
-from infra.wiring.adapters import Ports, decode_options
+from infra.wiring.adapters import decode_options
 
 T = TypeVar("T")
 
@@ -67,7 +68,7 @@ class VisionFacts:
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class Materials:
     """What stages are made of.
 
     Attributes:
@@ -130,7 +131,7 @@ def pipeline(settings: Settings, vision: Vision) -> str:
     )
 
 
-def build_stages(parts: Parts, names: Sequence[str] = tuple(READS)) -> list[Stage]:
+def build_stages(materials: Materials, names: Sequence[str] = tuple(READS)) -> list[Stage]:
     """These stages, in pipeline order.
 
     Raises:
@@ -138,18 +139,18 @@ def build_stages(parts: Parts, names: Sequence[str] = tuple(READS)) -> list[Stag
     """
     if unknown := [name for name in names if name not in READS]:
         raise SettingsError(f"there is no stage {unknown[0]!r}: there are {', '.join(READS)}")
-    return [_MAKERS[name](parts) for name in READS if name in names]
+    return [_MAKERS[name](materials) for name in READS if name in names]
 
 
-def _frames(parts: Parts) -> Stage:
-    ports, version = parts.ports, pipeline(parts.settings, parts.vision)
-    return FramesStage(ports.blobs, ports.state, _given(parts.decoder), version)
+def _frames(materials: Materials) -> Stage:
+    ports, version = materials.ports, pipeline(materials.settings, materials.vision)
+    return FramesStage(ports.blobs, ports.state, _given(materials.decoder), version)
 
 
-def _segment(parts: Parts) -> Stage:
-    settings, vision = parts.settings, parts.vision
+def _segment(materials: Materials) -> Stage:
+    settings, vision = materials.settings, materials.vision
     return SegmentStage(
-        parts.ports.blobs,
+        materials.ports.blobs,
         vision.detector,
         vision.segmenter,
         settings.prompt,
@@ -159,40 +160,42 @@ def _segment(parts: Parts) -> Stage:
     )
 
 
-def _embed(parts: Parts) -> Stage:
-    batch = parts.settings.vision
+def _embed(materials: Materials) -> Stage:
+    batch = materials.settings.vision
     return EmbedStage(
-        parts.ports.blobs, parts.vision.embedder, batch.batch_size, batch.batch_wait_s
+        materials.ports.blobs, materials.vision.embedder, batch.batch_size, batch.batch_wait_s
     )
 
 
-def _match(parts: Parts) -> Stage:
-    match = parts.settings.match
-    least = _or(match.min_score, parts.vision.embedder.match_threshold)
-    return MatchStage(_given(parts.vectors), parts.settings.catalog, match.top_k, least)
+def _match(materials: Materials) -> Stage:
+    match = materials.settings.match
+    least = _or(match.min_score, materials.vision.embedder.match_threshold)
+    return MatchStage(_given(materials.vectors), materials.settings.catalog, match.top_k, least)
 
 
-def _index(parts: Parts) -> Stage:
-    embedder = parts.vision.embedder
+def _index(materials: Materials) -> Stage:
+    embedder = materials.vision.embedder
     _, _, in_catalog = embedder.duplicate_thresholds
-    threshold = _or(parts.settings.match.duplicate_catalog, in_catalog)
-    return IndexStage(_given(parts.vectors), parts.settings.catalog, embedder.dim, threshold)
+    threshold = _or(materials.settings.match.duplicate_catalog, in_catalog)
+    return IndexStage(
+        _given(materials.vectors), materials.settings.catalog, embedder.dim, threshold
+    )
 
 
-def _results(parts: Parts) -> Stage:
-    match, ports = parts.settings.match, parts.ports
-    within, across, _ = parts.vision.embedder.duplicate_thresholds
+def _results(materials: Materials) -> Stage:
+    match, ports = materials.settings.match, materials.ports
+    within, across, _ = materials.vision.embedder.duplicate_thresholds
     known = PartStore(ports.state)
     return ResultsStage(
         known,
-        ResultWriter(known, ports.blobs, _given(parts.vectors)),
+        ResultWriter(known, ports.blobs, _given(materials.vectors)),
         Thresholds(_or(match.duplicate_within, within), _or(match.duplicate_across, across)),
         backlog(ports.log),
-        ResultsOptions(partial_after_s=parts.settings.runtime.partial_after_s),
+        ResultsOptions(partial_after_s=materials.settings.runtime.partial_after_s),
     )
 
 
-_MAKERS: dict[str, Callable[[Parts], Stage]] = {
+_MAKERS: dict[str, Callable[[Materials], Stage]] = {
     "frames": _frames,
     "segment": _segment,
     "embed": _embed,

@@ -29,7 +29,7 @@ from core.telemetry import configure_logging
 from core.vision.port import Crop, Image
 from infra.running.engine import Engine
 from infra.wiring.adapters import open_decoder, open_ports, open_vectors
-from infra.wiring.stages import Parts, Vision, build_stages, choose_vision
+from infra.wiring.stages import Materials, Vision, build_stages, choose_vision
 
 
 def bare_loop(photos: Sequence[Path], vision: Vision, folder: Path) -> int:
@@ -65,8 +65,8 @@ async def engine(photos: Sequence[Path], vision: Vision, folder: Path) -> float:
         open_decoder(settings) as decoder,
     ):
         await decoder.warm_up()
-        parts = Parts(settings, ports, vision, vectors, decoder)
-        runs = Engine(parts, build_stages(parts))
+        materials = Materials(settings, ports, vision, vectors, decoder)
+        runs = Engine(materials, build_stages(materials))
         started = time.perf_counter()
         task = asyncio.create_task(runs.run())
         intake = Intake(ports.log, ports.blobs, ports.state)

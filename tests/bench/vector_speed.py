@@ -20,8 +20,9 @@ from pathlib import Path
 import numpy as np
 import qdrant_edge
 
+from core.events import Vectors
 from core.vectors.edge.store import EdgeVectorStore
-from core.vectors.port import CollectionSpec, Filter, Point, Vectors
+from core.vectors.port import CollectionSpec, Filter, Point
 
 _DIM = 512
 _ROWS = 32

@@ -9,9 +9,10 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from core.ports import Ports
 from core.results.parts import PartStore
 from core.settings import KafkaSettings, QdrantSettings, S3Settings, Settings
-from infra.wiring.adapters import Ports, open_ports
+from infra.wiring.adapters import open_ports
 from infra.wiring.stages import READS
 from tests.chaos.tagger import Run, Tagger
 from tests.servers.kafka import KafkaBroker, kafka_bootstrap

@@ -18,11 +18,12 @@ from consumers.results.stage import ResultsStage
 from consumers.segment import SegmentStage
 from core.envelope import Event, decode
 from core.events import Data, MediaTagged, MediaUploaded
+from core.ports import Ports
 from core.results.parts import PartStore
 from core.runtime.deadletters import Letter, letters
 from core.settings import Settings
 from core.vectors.port import VectorStore
-from infra.wiring.adapters import Ports, open_ports, open_vectors
+from infra.wiring.adapters import open_ports, open_vectors
 
 _STAGES = (FramesStage, SegmentStage, EmbedStage, MatchStage, IndexStage, ResultsStage)
 _UNLIKE = frozenset({"revision", "cached"})

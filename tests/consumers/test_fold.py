@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from consumers.results.completeness import Completeness
 from consumers.results.fold import Folded, Thresholds, fold
-from consumers.results.tally import Tally
 from core.envelope import Event
 from core.events import Data
-from core.results.parts import Parts
+from core.results.parts import MediaParts
 from tests.consumers.media import MEDIA, dead, framed, ident, indexed, item, matched, upload
 
 THRESHOLDS = Thresholds(within=0.90, across=0.85)
@@ -20,7 +20,7 @@ Part = tuple[Event[Data], int]
 
 
 def folded(parts: Sequence[Part]) -> Folded:
-    known = Parts()
+    known = MediaParts()
     for event, offset in parts:
         known.add(event, offset)
     return fold(MEDIA, known, THRESHOLDS)
@@ -50,13 +50,13 @@ def test_order_and_repeats_change_nothing(parts: list[Part], repeats: list[Part]
 
 @given(st.permutations(WHOLE))
 def test_a_medium_is_whole_exactly_when_its_fold_misses_nothing(parts: list[Part]) -> None:
-    tally = Tally()
+    completeness = Completeness()
 
     for n, (event, offset) in enumerate(parts, start=1):
-        tally.add(event, offset)
-        assert tally.whole == (folded(parts[:n]).tagged.missing == [])
+        completeness.add(event, offset)
+        assert completeness.whole == (folded(parts[:n]).tagged.missing == [])
 
-    assert tally.whole
+    assert completeness.whole
 
 
 def test_the_result_names_every_upload_it_answers() -> None:

@@ -14,7 +14,8 @@ import uuid
 import numpy as np
 import structlog
 
-from core.vectors.port import CollectionSpec, Point, Vectors
+from core.events import Vectors
+from core.vectors.port import CollectionSpec, Point
 from tests.contracts.vector_factories import open_address
 
 SPEC = CollectionSpec("written", "fashion-1", 8, ("writer",))

@@ -12,13 +12,14 @@ from core.errors import TaggingError
 from core.events import MediaTagged, Product
 from core.intake.intake import Announced, Intake, Submission
 from core.log.port import EventLog
+from core.ports import Ports
 from core.results.parts import PartStore
 from core.settings import RuntimeSettings, Settings
 from core.vectors.port import VectorStore
 from infra.contract.topics import embedded_topics
 from infra.running.engine import Engine
-from infra.wiring.adapters import Ports, open_decoder, open_ports, open_vectors
-from infra.wiring.stages import Parts, build_stages
+from infra.wiring.adapters import open_decoder, open_ports, open_vectors
+from infra.wiring.stages import Materials, build_stages
 from tests.vision_standin import png, standin_vision
 
 PAINTS = ("red", "green", "blue", "black", "purple", "orange")
@@ -36,8 +37,8 @@ class Rig:
     async def engine(self, ports: Ports | None = None) -> Engine:
         decoder = await self.stack.enter_async_context(open_decoder(self.settings))
         ports = ports or self.ports
-        parts = Parts(self.settings, ports, standin_vision(), self.vectors, decoder)
-        return Engine(parts, build_stages(parts))
+        materials = Materials(self.settings, ports, standin_vision(), self.vectors, decoder)
+        return Engine(materials, build_stages(materials))
 
     async def announce(self, *submissions: Submission) -> list[Announced]:
         intake = Intake(self.ports.log, self.ports.blobs, self.ports.state)

@@ -9,8 +9,8 @@ import pytest
 
 from core.events import DeadLetter, MediaTagged
 from core.log.port import EventLog, TopicPartition
+from core.ports import Ports
 from core.vectors.port import Filter
-from infra.wiring.adapters import Ports
 from tests.core.runtime.stages import said, until
 from tests.e2e.harness import (
     PAINTS,

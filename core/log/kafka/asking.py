@@ -29,7 +29,7 @@ from core.log.port import TopicPartition
 T = TypeVar("T")
 
 _AGAIN_S = 0.1
-_PULSE_S = 5.0
+_SILENCE_S = 5.0
 _NO_GENERATION = -1
 
 
@@ -87,7 +87,7 @@ class Clients:
     reader: Any
 
 
-class Asking:
+class Queries:
     """Answers in bounded time, or raises OutageError; SettingsError where trying is no use."""
 
     def __init__(self, options: KafkaOptions, credentials: Credentials) -> None:
@@ -156,19 +156,19 @@ async def _close(clients: Clients) -> None:
     await clients.reader.stop()
 
 
-class Pulse:
+class Liveness:
     """Whether the cluster still answers one who waits for records: aiokafka says nothing then."""
 
-    def __init__(self, asking: Asking) -> None:
-        self._asking = asking
-        self._felt = time.monotonic()
+    def __init__(self, queries: Queries) -> None:
+        self._queries = queries
+        self._heard = time.monotonic()
 
-    def felt(self) -> None:
+    def heard(self) -> None:
         """Something came from it."""
-        self._felt = time.monotonic()
+        self._heard = time.monotonic()
 
-    async def feel(self) -> None:
-        """Asks, if nothing was felt for a while; raises OutageError."""
-        if time.monotonic() - self._felt >= _PULSE_S:
-            await self._asking.ask(lambda clients: clients.admin.brokers())
-            self.felt()
+    async def check(self) -> None:
+        """Asks, if nothing was heard for a while; raises OutageError."""
+        if time.monotonic() - self._heard >= _SILENCE_S:
+            await self._queries.ask(lambda clients: clients.admin.brokers())
+            self.heard()

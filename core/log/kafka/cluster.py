@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from core.log.kafka.asking import Asking
+from core.log.kafka.asking import Queries
 from core.log.kafka.fences import Fences
 from core.log.kafka.offsets import GroupOffsets
 from core.log.kafka.options import Credentials, KafkaOptions
@@ -16,7 +16,7 @@ class Cluster:
         """Reads the certificates; raises SettingsError."""
         self.options = options
         self.credentials = Credentials(options)
-        self.asking = Asking(options, self.credentials)
-        self.topics = Topics(options, self.asking)
-        self.offsets = GroupOffsets(options, self.asking, self.topics)
+        self.queries = Queries(options, self.credentials)
+        self.topics = Topics(options, self.queries)
+        self.offsets = GroupOffsets(options, self.queries, self.topics)
         self.fences = Fences()

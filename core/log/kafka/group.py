@@ -18,7 +18,7 @@ class Incoming:
     generation: int
 
 
-class GroupWord(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
+class GroupNotices(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
     """aiokafka calls this from the task that follows the group.
 
     A revocation is held up until :meth:`left`: aiokafka joins the next generation when it returns,

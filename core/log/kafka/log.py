@@ -146,4 +146,4 @@ class KafkaEventLog:
             for tail in list(self._tails):
                 await tail.close()
             await self._appender.close()
-            await self._cluster.asking.close()
+            await self._cluster.queries.close()

@@ -10,7 +10,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import UnknownMemberIdError, for_code
 
 from core.errors import BusyError, SettingsError
-from core.log.kafka.asking import Asking, Clients
+from core.log.kafka.asking import Clients, Queries
 from core.log.kafka.options import KafkaOptions
 from core.log.kafka.topics import Topics
 from core.log.port import TopicPartition
@@ -21,30 +21,30 @@ Offsets = dict[TopicPartition, int]
 class GroupOffsets:
     """Each answer is of one moment for each partition, not of one moment for all."""
 
-    def __init__(self, options: KafkaOptions, asking: Asking, topics: Topics) -> None:
+    def __init__(self, options: KafkaOptions, queries: Queries, topics: Topics) -> None:
         self._options = options
-        self._asking = asking
+        self._queries = queries
         self._topics = topics
 
     async def begin(self, topics: Collection[str]) -> Offsets:
         tps = self._outer(await self._topics.all_of(topics))
-        return self._inner(await self._asking.ask(lambda c: c.reader.beginning_offsets(tps)))
+        return self._inner(await self._queries.ask(lambda c: c.reader.beginning_offsets(tps)))
 
     async def end(self, topics: Collection[str]) -> Offsets:
         tps = self._outer(await self._topics.all_of(topics))
-        return self._inner(await self._asking.ask(lambda c: c.reader.end_offsets(tps)))
+        return self._inner(await self._queries.ask(lambda c: c.reader.end_offsets(tps)))
 
     async def at(self, topic: str, timestamp: int) -> Offsets:
         tps = self._outer(await self._topics.all_of([topic]))
         times = dict.fromkeys(tps, max(0, timestamp))
-        found = await self._asking.ask(lambda c: c.reader.offsets_for_times(dict(times)))
+        found = await self._queries.ask(lambda c: c.reader.offsets_for_times(dict(times)))
         late = [tp for tp in tps if found[tp] is None]
-        ends = await self._asking.ask(lambda c: c.reader.end_offsets(late)) if late else {}
+        ends = await self._queries.ask(lambda c: c.reader.end_offsets(late)) if late else {}
         return self._inner({tp: ends[tp] if tp in ends else found[tp].offset for tp in tps})
 
     async def committed(self, group: str) -> Offsets:
         name = self._options.outer(group)
-        found = await self._asking.ask(lambda c: c.admin.list_consumer_group_offsets(name))
+        found = await self._queries.ask(lambda c: c.admin.list_consumer_group_offsets(name))
         return self._inner({tp: meta.offset for tp, meta in found.items() if meta.offset >= 0})
 
     async def forgotten_after_s(self) -> float:
@@ -60,7 +60,7 @@ class GroupOffsets:
                 raise for_code(code)(broker)
             return 60.0 * int(entries[0][1])
 
-        return await self._asking.ask(question)
+        return await self._queries.ask(question)
 
     async def set(self, group: str, offsets: Mapping[TopicPartition, int]) -> None:
         """Raises BusyError, naming the members that consume the group."""
@@ -82,7 +82,7 @@ class GroupOffsets:
                     f"consumer group {group!r} is consumed by {who}; stop that first"
                 ) from refused
 
-        await self._asking.ask(question)
+        await self._queries.ask(question)
 
     async def lag(self, group: str, topics: Collection[str]) -> Offsets:
         begins, ends, done = await asyncio.gather(
@@ -91,7 +91,7 @@ class GroupOffsets:
         return {tp: max(0, end - max(begins[tp], done.get(tp, 0))) for tp, end in ends.items()}
 
     async def groups(self) -> list[str]:
-        found = await self._asking.ask(lambda c: c.admin.list_consumer_groups())
+        found = await self._queries.ask(lambda c: c.admin.list_consumer_groups())
         names = (self._options.inner(group[0]) for group in found)
         return sorted(name for name in names if name)
 

@@ -21,12 +21,12 @@ from aiokafka.errors import (
 )
 
 from core.errors import OwnershipLostError
-from core.log.kafka.asking import Pulse
+from core.log.kafka.asking import Liveness
 from core.log.kafka.cluster import Cluster
 from core.log.kafka.connection import why_unreachable
 from core.log.kafka.consumer import Consumer, member, records
 from core.log.kafka.errors import Failure, translated
-from core.log.kafka.group import GroupWord
+from core.log.kafka.group import GroupNotices
 from core.log.port import Fence, RebalanceListener, Record, TopicPartition
 
 _SETTLE_S = 3.0
@@ -49,9 +49,9 @@ class KafkaSubscription:
         self._topics = {cluster.options.outer(topic) for topic in topics}
         self._listener = listener
         self._when_closed = closed
-        self._pulse = Pulse(cluster.asking)
+        self._liveness = Liveness(cluster.queries)
         self._consumer: Consumer | None = None
-        self._word = GroupWord(lambda: 0, self._wake)
+        self._notices = GroupNotices(lambda: 0, self._wake)
         self._failed: BaseException | None = None
         self._fence = Fence(group, 0)
         self._assignment: frozenset[TopicPartition] = frozenset()
@@ -102,11 +102,11 @@ class KafkaSubscription:
             if self._closing is not None:
                 return []
             if found := await self._take(limit):
-                self._pulse.felt()
+                self._liveness.heard()
                 return found
-            left = (settled if self._word.rejoining else deadline) - now()
+            left = (settled if self._notices.rejoining else deadline) - now()
             if left <= 0:
-                await self._pulse.feel()
+                await self._liveness.check()
                 return []
             await self._wait(min(left, _LOOK_AGAIN_S))
 
@@ -166,9 +166,9 @@ class KafkaSubscription:
             return self._join()
         if self._failed is not None:
             return self._start_over(self._consumer, self._failed)
-        if self._word.leaving:
+        if self._notices.leaving:
             return self._give_up()
-        if self._word.incoming is not None:
+        if self._notices.incoming is not None:
             return self._take_over(self._consumer)
         return None
 
@@ -184,8 +184,8 @@ class KafkaSubscription:
         except Failure as error:
             await consumer.leave()
             raise translated(error, options) from error
-        self._word = GroupWord(lambda: consumer.generation, self._wake)
-        consumer.subscribe(self._topics, listener=self._word)
+        self._notices = GroupNotices(lambda: consumer.generation, self._wake)
+        consumer.subscribe(self._topics, listener=self._notices)
         self._consumer = consumer
 
     async def _give_up(self) -> None:
@@ -194,10 +194,10 @@ class KafkaSubscription:
             await self._listener.revoked(self._assignment)
         self._cluster.fences.over(self._fence)
         self._own(frozenset())
-        self._word.left()
+        self._notices.left()
 
     async def _take_over(self, consumer: Consumer) -> None:
-        incoming = self._word.incoming
+        incoming = self._notices.incoming
         assert incoming is not None
         partitions = frozenset(map(self._cluster.options.inner_tp, incoming.partitions))
         # Not left to aiokafka: it takes an error of a coordinator that is still loading for a group
@@ -209,8 +209,8 @@ class KafkaSubscription:
         self._own(partitions)
         if partitions:
             await self._listener.assigned(partitions)
-        if self._word.incoming is incoming:
-            self._word.incoming = None
+        if self._notices.incoming is incoming:
+            self._notices.incoming = None
 
     async def _starts(self, partitions: frozenset[TopicPartition]) -> dict[TopicPartition, int]:
         committed = await self._cluster.offsets.committed(self._group)
@@ -221,7 +221,7 @@ class KafkaSubscription:
     async def _start_over(self, consumer: Consumer, error: BaseException) -> None:
         """aiokafka has given up; a new consumer joins at the next fetch."""
         await self._give_up()
-        self._word.close()
+        self._notices.close()
         self._failed = self._consumer = None
         await consumer.leave()
         raise translated(error, self._cluster.options) from error
@@ -235,7 +235,7 @@ class KafkaSubscription:
         finally:
             self._cluster.fences.over(self._fence)
             self._own(frozenset())
-            self._word.close()
+            self._notices.close()
             consumer, self._consumer = self._consumer, None
             if consumer is not None:
                 await consumer.leave()
@@ -257,7 +257,7 @@ class KafkaSubscription:
     async def _take(self, limit: int) -> list[Record]:
         assert self._consumer is not None
         try:
-            if self._word.rejoining:
+            if self._notices.rejoining:
                 self._consumer.check()
                 return []
             taken = await self._consumer.take(self._readable, limit)

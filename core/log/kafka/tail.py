@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Collection, Mapping
 import aiokafka
 from aiokafka.errors import ConsumerStoppedError, KafkaConnectionError
 
-from core.log.kafka.asking import Pulse
+from core.log.kafka.asking import Liveness
 from core.log.kafka.cluster import Cluster
 from core.log.kafka.connection import why_unreachable
 from core.log.kafka.consumer import Consumer, loner, records
@@ -24,7 +24,7 @@ class Tail:
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
-        self._pulse = Pulse(cluster.asking)
+        self._liveness = Liveness(cluster.queries)
         self._consumer: Consumer | None = None
         self._closed = False
 
@@ -72,9 +72,9 @@ class Tail:
                 raise translated(error, self._cluster.options) from error
             found = records(self._cluster.options, taken)
             if found:
-                self._pulse.felt()
+                self._liveness.heard()
             elif not self._closed:
-                await self._pulse.feel()
+                await self._liveness.check()
             if limits is not None:
                 found = [
                     r for r in found if r.offset < limits[self._cluster.options.outer_tp(r.tp)]

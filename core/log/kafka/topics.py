@@ -11,7 +11,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import TopicAlreadyExistsError, for_code
 
 from core.errors import OutageError, SettingsError
-from core.log.kafka.asking import Asking, Clients
+from core.log.kafka.asking import Clients, Queries
 from core.log.kafka.errors import translated
 from core.log.kafka.options import KafkaOptions
 from core.log.port import TopicPartition, TopicSpec
@@ -38,9 +38,9 @@ class KafkaTopic:
 class Topics:
     """Remembers how many partitions a topic has: they are fixed when it is made."""
 
-    def __init__(self, options: KafkaOptions, asking: Asking) -> None:
+    def __init__(self, options: KafkaOptions, queries: Queries) -> None:
         self._options = options
-        self._asking = asking
+        self._queries = queries
         self._counts: dict[str, int] = {}
 
     async def create(self, specs: Sequence[TopicSpec]) -> None:
@@ -54,7 +54,7 @@ class Topics:
         if not missing:
             return
         new = [self._new(spec) for spec in missing]
-        answer = await self._asking.ask(lambda clients: clients.admin.create_topics(new))
+        answer = await self._queries.ask(lambda clients: clients.admin.create_topics(new))
         for name, code, *message in answer.topic_errors:
             error = for_code(code)
             if code and error is not TopicAlreadyExistsError:
@@ -116,7 +116,7 @@ class Topics:
                     described[inner] = _topic(inner, len(partitions), kept, partitions[0])
             return described
 
-        return await self._asking.ask(question)
+        return await self._queries.ask(question)
 
     async def partitions(self, topics: Collection[str]) -> dict[str, int]:
         """How many each has; raises SettingsError, naming one that does not exist."""
@@ -138,7 +138,7 @@ class Topics:
 
     async def _find(self, topics: Collection[str]) -> dict[str, int]:
         outer = {self._options.outer(name): name for name in topics}
-        found = await self._asking.ask(lambda clients: clients.admin.partition_counts(list(outer)))
+        found = await self._queries.ask(lambda clients: clients.admin.partition_counts(list(outer)))
         self._counts |= {outer[name]: count for name, count in found.items()}
         return self._counts
 

@@ -3,7 +3,7 @@
 Qdrant's engine holds Python's lock during every call, also while it builds an index for a minute:
 in the process that serves events, that would stop heartbeats and everything else.
 
-Started by path (``python -P edge_child.py ARGUMENTS``), so a folder named ``core`` in the working
+Started by path (``python -P child.py ARGUMENTS``), so a folder named ``core`` in the working
 directory cannot stand in for ours. The signals that a terminal or a service manager sends to
 everyone are ignored, because the parent still wants what it asked for. The process ends when the
 parent closes the pipe or dies.

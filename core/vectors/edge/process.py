@@ -22,7 +22,7 @@ from core.vectors.edge.wire import LENGTH, Request, pack, unpack_reply
 
 _log = structlog.get_logger(__name__)
 
-_PROGRAM = Path(__file__).with_name("edge_child.py")
+_PROGRAM = Path(__file__).with_name("child.py")
 _CLOSE_LIMIT_S = 5.0
 _HANDOVER_LIMIT_S = 5.0
 

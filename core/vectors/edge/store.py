@@ -8,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
+from core.events import Vectors
 from core.vectors.edge.process import EngineProcess
 from core.vectors.edge.wire import Record, Spec, Where
-from core.vectors.port import CollectionSpec, Filter, Hit, Payload, Point, Vectors
+from core.vectors.port import CollectionSpec, Filter, Hit, Payload, Point
 from core.vectors.thresholds import just_below
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")

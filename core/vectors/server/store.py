@@ -10,7 +10,8 @@ from contextlib import asynccontextmanager
 from qdrant_client import AsyncQdrantClient, models
 
 from core.errors import CollectionMissingError, EmbedderMismatchError, StageStopError
-from core.vectors.port import CollectionSpec, Filter, Hit, Payload, Point, Vectors
+from core.events import Vectors
+from core.vectors.port import CollectionSpec, Filter, Hit, Payload, Point
 from core.vectors.server import wire as wire
 from core.vectors.server.connection import Connection, RefusedError
 
@@ -25,7 +26,7 @@ collection that is gone, are refused by the server."""
 class QdrantVectorStore:
     """A VectorStore on a server of version 1.16 or newer.
 
-    A collection's vectors bear the name of its embedder (``server_wire.vector_name``), its payload
+    A collection's vectors bear the name of its embedder (``wire.vector_name``), its payload
     indexes are the server's own, and its metadata says that all of them were made; until then it is
     not listed, and ``create`` makes what is missing. Collections of other makers on the same server
     are left alone. Aliases are the server's own.

@@ -12,7 +12,8 @@ from urllib.parse import quote, unquote
 import numpy as np
 from qdrant_client import models
 
-from core.vectors.port import CollectionSpec, Filter, Hit, Payload, Point, Vectors
+from core.events import Vectors
+from core.vectors.port import CollectionSpec, Filter, Hit, Payload, Point
 from core.vectors.thresholds import just_below
 
 BATCH_BYTES = 8 * 2**20

@@ -9,12 +9,13 @@ from typing import Final
 import cv2
 import numpy as np
 
+from core.events import Box
 from core.vision.lite import vocabulary
 from core.vision.lite.dense import Boxes, Sighting, area, intersection, sightings
 from core.vision.lite.network import LiteNetwork
 from core.vision.lite.people.seams import PeopleFinder, PersonGarment
 from core.vision.lite.views import DETECTOR_SIDE, Letterbox, letterbox, normalised
-from core.vision.port import Box, Detection, Image
+from core.vision.port import Detection, Image
 
 _ON_PERSON: Final = 0.35
 _LEAST_CHANCE: Final = 0.2

@@ -7,8 +7,9 @@ from typing import Final
 
 import numpy as np
 
+from core.events import Vectors
 from core.vision.lite.network import LiteNetwork
-from core.vision.port import Crop, Image, Mask, Vectors
+from core.vision.port import Crop, Image, Mask
 
 _METHOD: Final = "views2"
 

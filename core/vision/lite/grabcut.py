@@ -8,8 +8,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from core.events import Box
 from core.vision.lite.views import resize
-from core.vision.port import Box, Image, Mask
+from core.vision.port import Image, Mask
 
 _SIDE: Final = 256
 _PAD: Final = 0.12

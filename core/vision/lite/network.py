@@ -15,10 +15,11 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime as ort
 
+from core.events import Vectors
 from core.vision.lite.card import Card, digest, shipped_card, shipped_weights
 from core.vision.lite.session import open_session
 from core.vision.lite.views import crop_view, normalised
-from core.vision.port import Image, Mask, Vectors
+from core.vision.port import Image, Mask
 
 Floats = npt.NDArray[np.float32]
 

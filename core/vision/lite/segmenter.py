@@ -8,11 +8,12 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from core.events import Box
 from core.vision.lite.detector import LiteDetection
 from core.vision.lite.grabcut import refine
 from core.vision.lite.network import LiteNetwork
 from core.vision.lite.vocabulary import CATEGORIES, CATEGORY_OF
-from core.vision.port import Box, Detection, Image, Instance, Mask
+from core.vision.port import Detection, Image, Instance, Mask
 
 _LEAST_PIXELS: Final = 60
 _LEAST_FILL: Final = 0.3

@@ -15,13 +15,14 @@ from rich.markup import escape
 from catalog.folder import INFO, ProductFolders, read_product_folders
 from catalog.stocking import Outcome, Plan, plan, stock
 from core.errors import SettingsError, TaggingError
+from core.ports import Ports
 from core.settings import Settings
 from infra.cli.options import AsJson, DataDir, load_settings
 from infra.cli.show import screen
 from infra.cli.show.meter import Meter
 from infra.cli.stopping import run_until_stopped
 from infra.running.host import with_engine
-from infra.wiring.adapters import Ports, open_ports
+from infra.wiring.adapters import open_ports
 
 _SHOWN = 20
 

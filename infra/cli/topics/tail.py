@@ -14,10 +14,11 @@ import typer
 from core.envelope import decode, encode_structured
 from core.errors import SettingsError, TaggingError
 from core.log.port import EventLog, Record, TopicPartition
+from core.ports import Ports
 from core.settings import Settings
 from infra.cli.options import AsJson, DataDir, existing_data, load_settings
 from infra.cli.stopping import run_until_stopped, until
-from infra.wiring.adapters import Ports, open_ports
+from infra.wiring.adapters import open_ports
 from infra.wiring.stages import READS
 
 _PAGE = 100

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from core.vectors.port import CollectionSpec, Filter, Point, Vectors, VectorStore
+from core.events import Vectors
+from core.vectors.port import CollectionSpec, Filter, Point, VectorStore
 
 SPEC = CollectionSpec("items", "fashion-1", 4, ("category", "product.id"))
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.events import Vectors
 from core.vectors.duplicates import near_duplicates
-from core.vectors.port import Vectors
 
 
 def _plain(

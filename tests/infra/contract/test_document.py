@@ -16,7 +16,7 @@ from infra.cli import app
 from infra.contract.document import as_yaml, asyncapi_document
 from tests.core.samples import SAMPLES
 
-KEPT = Path(__file__).parents[3] / "infra" / "asyncapi.yaml"
+KEPT = Path(__file__).parents[3] / "infra" / "contract" / "asyncapi.yaml"
 _CLIENTS_OWN = {"ce_tenant"}
 
 

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image as Pictures
 
-from core.events import Frame, Match, MediaTagged, TaggedItem
+from core.events import Frame, Match, MediaTagged, TaggedItem, Vectors
 from core.vision.lite.profile import lite_profile
-from core.vision.port import Crop, Image, Instance, Vectors
+from core.vision.port import Crop, Image, Instance
 from infra.demo.catalog import write_catalog
 from infra.demo.media import write_media
 from infra.demo.score import Score, score

@@ -8,10 +8,10 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
+from core.ports import Ports
 from core.settings import Settings
 from infra.running.engine import Engine, open_engine
 from infra.running.service import Service
-from infra.wiring.adapters import Ports
 from tests.vision_standin import png, standin_vision
 
 

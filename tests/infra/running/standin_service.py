@@ -1,4 +1,4 @@
-"""``python -m tests.infra.running.standin_service DATA FOLDER``: ``tagger run``, but for the weights."""
+"""``python -m tests.infra.running.standin_service DATA FOLDER``: ``tagger run`` without weights."""
 
 from __future__ import annotations
 

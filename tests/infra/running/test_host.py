@@ -8,10 +8,10 @@ import pytest
 from core.errors import TaggingError
 from core.events import MediaTagged
 from core.intake.intake import Intake
+from core.ports import Ports
 from core.results.answers import Answers, listening
 from infra.running.engine import engine_process
 from infra.running.host import StoppedError, with_engine
-from infra.wiring.adapters import Ports
 from tests.infra.running.standin_engine import open_standin, quick
 from tests.vision_standin import png
 

@@ -15,6 +15,7 @@ from typing import Protocol
 import cv2
 import numpy as np
 
+from core.events import Box
 from core.vision.lite.people.anatomy import expectation
 from core.vision.lite.people.hem import draw_hem
 from core.vision.lite.people.palette import palette
@@ -25,7 +26,7 @@ from core.vision.lite.people.seams import CropHeads, Part, PersonGarment
 from core.vision.lite.people.skin import bareness, learn, to_lab
 from core.vision.lite.views import resize
 from core.vision.lite.vocabulary import CATEGORY_OF
-from core.vision.port import Box, Image, Mask
+from core.vision.port import Image, Mask
 
 _WORK_SIDE = 384  # longer side of the work view, pixels
 _MARGIN = 0.12  # around the body, of its longer side

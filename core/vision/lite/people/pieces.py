@@ -45,8 +45,9 @@ def tidy(shares: Floats, expected: Floats, body: Body, alike: Floats) -> Covers:
     something else: a bag in a hand often has the colour of a garment.
 
     Args:
-        shares, expected: ``(6, h, w) float32`` by :class:`~core.vision.lite.people.anatomy.Cover`: what
-            was found, and what the pose led to expect.
+        shares, expected: ``(6, h, w) float32`` by
+            :class:`~core.vision.lite.people.anatomy.Cover`: what was found, and what the pose led
+            to expect.
         body: the pose, in pixels of the view.
         alike: ``(h, w) float32`` likelihood of skin.
 

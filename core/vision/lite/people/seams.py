@@ -14,7 +14,8 @@ from typing import Literal, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from core.vision.port import Box, Image, Mask, Vectors
+from core.events import Box, Vectors
+from core.vision.port import Image, Mask
 
 Part = Literal["top", "bottom", "dress", "footwear"]
 """The region of a body a garment covers, as the pose models see it."""

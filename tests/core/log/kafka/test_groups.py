@@ -15,7 +15,7 @@ from aiokafka.protocol.group import LeaveGroupRequest
 from core.database.database import SqliteDatabase
 from core.errors import BusyError, OwnershipLostError
 from core.events import DeadLetter, ItemsSegmented
-from core.log.kafka.asking import Asking
+from core.log.kafka.asking import Queries
 from core.log.kafka.log import KafkaEventLog
 from core.log.kafka.options import Credentials, KafkaOptions
 from core.log.port import Message, Record, Subscription, TopicPartition, TopicSpec
@@ -184,7 +184,7 @@ async def test_who_stops_fetching_loses_its_partitions(ours: KafkaOptions) -> No
 
 async def throw_out(which: KafkaOptions, group: str) -> None:
     """Ends the group's memberships behind their members' backs."""
-    asking, name = Asking(which, Credentials(which)), which.outer(group)
+    asking, name = Queries(which, Credentials(which)), which.outer(group)
 
     async def question(clients: object) -> None:
         admin = clients.admin  # type: ignore[attr-defined]

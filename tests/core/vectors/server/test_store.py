@@ -19,7 +19,7 @@ from core.errors import (
     StageStopError,
 )
 from core.vectors.port import CollectionSpec, Filter, Point
-from core.vectors.server import wire as server_wire
+from core.vectors.server import wire
 from core.vectors.server.store import QdrantVectorStore
 from tests.servers.process import free_port
 from tests.servers.qdrant import QdrantServer, empty_qdrant, qdrant_url
@@ -318,13 +318,13 @@ async def test_an_embedder_with_too_long_a_name_is_refused(vectors: QdrantVector
 async def test_an_upsert_of_any_size_goes_in_requests_that_a_server_takes(
     vectors: QdrantVectorStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(server_wire, "BATCH_BYTES", 1000)
+    monkeypatch.setattr(wire, "BATCH_BYTES", 1000)
     await vectors.create(_SPEC)
     points = [_point(number, category="bag", text="x" * 400) for number in range(1, 21)]
     points.append(_point(21, category="bag", text="x" * 5000))
 
-    structs = list(server_wire.point_structs("fashion-1", points).values())
-    assert [len(batch) for batch in server_wire.batches(structs)] == [1] * 21
+    structs = list(wire.point_structs("fashion-1", points).values())
+    assert [len(batch) for batch in wire.batches(structs)] == [1] * 21
     await vectors.upsert("items", "fashion-1", points)
 
     assert await vectors.count("items") == 21
@@ -333,7 +333,7 @@ async def test_an_upsert_of_any_size_goes_in_requests_that_a_server_takes(
 async def test_one_bad_point_keeps_the_whole_upsert_out(
     vectors: QdrantVectorStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(server_wire, "BATCH_BYTES", 1)
+    monkeypatch.setattr(wire, "BATCH_BYTES", 1)
     await vectors.create(_SPEC)
     bad = Point(_point(3).id, np.ones(5, np.float32), {})
 

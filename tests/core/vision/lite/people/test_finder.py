@@ -8,11 +8,12 @@ import cv2
 import numpy as np
 import pytest
 
+from core.events import Vectors
 from core.vision.lite.people.finder import BlazePoseFinder
 from core.vision.lite.people.pose import Body, PoseModels
 from core.vision.lite.people.seams import PersonGarment
 from core.vision.lite.vocabulary import CATEGORY_OF, LABELS
-from core.vision.port import Image, Mask, Vectors
+from core.vision.port import Image, Mask
 from tests.core.vision.lite.mannequin import DARK_SKIN, SKIN, Colour, Mannequin
 
 WHITE, BLACK, RED = (242, 242, 240), (30, 30, 32), (190, 40, 50)

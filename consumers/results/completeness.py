@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from core.envelope import Event
 from core.events import Data, DeadLetter, ItemsIndexed, ItemsMatched, MediaFramed, MediaUploaded
-from core.results.parts import Parts, Run
+from core.results.parts import MediaParts, Run
 
 
-class Tally:
+class Completeness:
     """The outline of one medium's parts: which roots, lists and frames have come, no contents."""
 
     def __init__(self) -> None:
@@ -17,20 +17,20 @@ class Tally:
         self._accounted: dict[Run, set[str]] = {}
 
     @classmethod
-    def of(cls, parts: Parts) -> Tally:
+    def of(cls, parts: MediaParts) -> Completeness:
         """The outline of parts that were read back."""
-        tally = cls()
+        completeness = cls()
         for upload in parts.uploads.values():
-            tally.add(upload, 0)
+            completeness.add(upload, 0)
         for offset, framed in parts.framed.values():
-            tally.add(framed, offset)
+            completeness.add(framed, offset)
         for known in parts.frames.values():
             for items in known.values():
-                tally.add(items, 0)
+                completeness.add(items, 0)
         for dead in parts.dead.values():
             for letter in dead.values():
-                tally.add(letter, 0)
-        return tally
+                completeness.add(letter, 0)
+        return completeness
 
     def add(self, event: Event[Data], offset: int) -> None:
         data, run = event.data, (event.root, event.pipeline)
