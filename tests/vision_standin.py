@@ -14,6 +14,7 @@ import numpy as np
 
 from core.events import Vectors
 from core.vision.port import Crop, Detection, Image, Instance
+from core.vision.prompt import phrases
 from infra.wiring.stages import Vision
 
 PAINTS: dict[str, tuple[tuple[int, int, int], str]] = {
@@ -40,10 +41,10 @@ class StandinDetector:
         return
 
     def unsupported(self, prompt: str) -> tuple[str, ...]:
-        return tuple(p for p in _phrases(prompt) if p not in _CATEGORIES)
+        return tuple(p for p in phrases(prompt) if p not in _CATEGORIES)
 
     def detect(self, images: Sequence[Image], prompts: Sequence[str]) -> list[list[Detection]]:
-        return [_patches(i, _phrases(p)) for i, p in zip(images, prompts, strict=True)]
+        return [_patches(i, phrases(p)) for i, p in zip(images, prompts, strict=True)]
 
 
 class StandinSegmenter:
@@ -115,10 +116,6 @@ def png(*paints: str, side: int = 96, shade: int = 250) -> bytes:
 _NAMES = tuple(PAINTS)
 _COLOURS = np.array([rgb for rgb, _ in PAINTS.values()], np.int32)
 _CATEGORIES = frozenset(category for _, category in PAINTS.values())
-
-
-def _phrases(prompt: str) -> list[str]:
-    return [phrase for part in prompt.split(".") if (phrase := part.strip().lower())]
 
 
 def _nearest(pixels: Image) -> np.ndarray:
