@@ -13,9 +13,8 @@ import cv2
 import numpy as np
 
 from core.events import Vectors
-from core.vision.port import Crop, Detection, Image, Instance
+from core.vision.port import Crop, Detection, DuplicateThresholds, Image, Instance, Profile
 from core.vision.prompt import phrases
-from infra.wiring.stages import Vision
 
 PAINTS: dict[str, tuple[tuple[int, int, int], str]] = {
     "red": ((200, 30, 30), "topwear"),
@@ -74,7 +73,7 @@ class StandinEmbedder:
     version = "standin-embedder-1"
     dim = len(PAINTS)
     match_threshold = 0.85
-    duplicate_thresholds = (0.999, 0.999, 0.999)
+    duplicate_thresholds = DuplicateThresholds(0.999, 0.999, 0.999)
 
     def load(self) -> None:
         return
@@ -88,9 +87,15 @@ class StandinEmbedder:
         return vectors
 
 
-def standin_vision() -> Vision:
+def standin_vision() -> Profile:
     """The three of them, as the engine wants them."""
-    return Vision(StandinDetector(), StandinSegmenter(), StandinEmbedder())
+    return Profile(
+        "standin",
+        StandinDetector(),
+        StandinSegmenter(),
+        StandinEmbedder(),
+        limits=("it sees patches of six colours",),
+    )
 
 
 def picture(*paints: str, side: int = 96, shade: int = 250) -> Image:

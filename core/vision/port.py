@@ -1,7 +1,8 @@
 """What a vision profile must offer: find items, cut them out, turn them into vectors.
 
-A profile is three models behind three small protocols. Stages own batching, I/O and retries;
-a model only computes, on the thread it is called from, and may keep no state between calls.
+A profile is three models behind three small protocols, and a fourth where words can be searched
+for. Stages own batching, I/O and retries; a model only computes, on the thread it is called from,
+and may keep no state between calls.
 Making one is cheap and says what it is (version, thresholds) on any host; ``load`` makes it ready,
 and refuses with SettingsError a host that lacks its device or weights.
 
@@ -13,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -103,6 +104,20 @@ class Segmenter(Protocol):
         ...
 
 
+class DuplicateThresholds(NamedTuple):
+    """Cosines from which two items are the same.
+
+    Attributes:
+        within: in one medium, of one category.
+        across: in one medium, of different categories.
+        catalog: between catalog pictures.
+    """
+
+    within: float
+    across: float
+    catalog: float
+
+
 class Embedder(Protocol):
     """Turns crops into vectors whose dot product is their similarity.
 
@@ -124,10 +139,38 @@ class Embedder(Protocol):
         ...
 
     @property
-    def duplicate_thresholds(self) -> tuple[float, float, float]:
-        """Cosines for duplicates: within a category, across categories, in the catalog."""
+    def duplicate_thresholds(self) -> DuplicateThresholds:
+        """Cosines from which items count as duplicates."""
         ...
 
     def embed(self, crops: Sequence[Crop]) -> Vectors:
         """``(n, dim) float32``, L2-normalised, in the order of ``crops``."""
         ...
+
+
+class TextEmbedder(Protocol):
+    """Turns words into vectors of the space that the profile's embedder turns crops into."""
+
+    def load(self) -> None: ...
+
+    def embed(self, phrases: Sequence[str]) -> Vectors:
+        """``(n, dim) float32``, L2-normalised, in the order of ``phrases``."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """The models that work together, not loaded yet, and what they cannot do.
+
+    Attributes:
+        name: as settings choose it.
+        limits: sentences for those who rely on it.
+        text: None where the profile knows pictures alone; ``limits`` says so, too.
+    """
+
+    name: str
+    detector: Detector
+    segmenter: Segmenter
+    embedder: Embedder
+    limits: tuple[str, ...]
+    text: TextEmbedder | None = None

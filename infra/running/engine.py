@@ -17,16 +17,16 @@ from core.runtime.retry import RetryPolicy
 from core.runtime.runner import RunnerOptions, StageRunner
 from core.runtime.stage import Stage
 from core.settings import Settings
+from core.vision.port import Profile
 from infra.wiring.adapters import open_decoder, open_ports, open_vectors
 from infra.wiring.stages import (
     DECODES,
     READS,
     SEARCHES,
     Materials,
-    Vision,
     build_stages,
-    choose_vision,
 )
+from infra.wiring.vision import choose_profile
 
 _log = structlog.get_logger()
 
@@ -105,7 +105,7 @@ def build_runners(settings: Settings, ports: Ports, stages: Sequence[Stage]) -> 
 async def open_engine(
     settings: Settings,
     ports: Ports | None = None,
-    choose: Callable[[Settings], Vision] = choose_vision,
+    choose: Callable[[Settings], Profile] = choose_profile,
 ) -> AsyncIterator[Engine]:
     """Opens every stage; without a cluster, in the one process that may be the data folder's
     engine.
@@ -132,7 +132,7 @@ async def open_engine(
 async def open_stages(
     settings: Settings,
     names: Sequence[str],
-    choose: Callable[[Settings], Vision] = choose_vision,
+    choose: Callable[[Settings], Profile] = choose_profile,
 ) -> AsyncIterator[Engine]:
     """Opens some stages, whose neighbours run in other processes.
 
@@ -149,8 +149,8 @@ async def open_stages(
 
 
 def _loaded(
-    settings: Settings, names: Sequence[str], choose: Callable[[Settings], Vision]
-) -> Vision:
+    settings: Settings, names: Sequence[str], choose: Callable[[Settings], Profile]
+) -> Profile:
     vision = choose(settings)
     if "segment" in names:
         vision.detector.load()
@@ -164,7 +164,7 @@ async def _open(
     settings: Settings,
     ports: Ports,
     names: Sequence[str],
-    vision: Vision,
+    vision: Profile,
     stack: AsyncExitStack,
 ) -> Engine:
     vectors = decoder = None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -24,7 +23,7 @@ from core.results.parts import PartStore
 from core.runtime.stage import Stage
 from core.settings import Settings
 from core.vectors.port import VectorStore
-from core.vision.port import Detector, Embedder, Segmenter
+from core.vision.port import Profile
 from infra.wiring.adapters import decode_options
 
 T = TypeVar("T")
@@ -50,24 +49,6 @@ SEARCHES = frozenset({"match", "index", "results"})
 
 
 @dataclass(frozen=True, slots=True)
-class Vision:
-    """The three models of a profile."""
-
-    detector: Detector
-    segmenter: Segmenter
-    embedder: Embedder
-
-
-@dataclass(frozen=True, slots=True)
-class VisionFacts:
-    """A profile without its models; ``limits`` are sentences for its users."""
-
-    profile: str
-    embedder: str
-    limits: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Materials:
     """What stages are made of.
 
@@ -79,46 +60,12 @@ class Materials:
 
     settings: Settings
     ports: Ports
-    vision: Vision
+    vision: Profile
     vectors: VectorStore | None = None
     decoder: Decoder | None = None
 
 
-def choose_vision(settings: Settings) -> Vision:
-    """The profile's models, to be loaded by the stages that run them.
-
-    Raises:
-        SettingsError: its weights are missing or damaged.
-    """
-    from core.vision.lite.profile import lite_profile
-
-    vision = settings.vision
-    try:
-        return Vision(*lite_profile(vision.threads or os.cpu_count() or 1, vision.device))
-    except (OSError, ValueError) as error:
-        raise _not_loaded(settings, error) from error
-
-
-def vision_facts(settings: Settings) -> VisionFacts:
-    """What the profile is and cannot do.
-
-    Raises:
-        SettingsError: its weights are missing or damaged.
-    """
-    from core.vision.lite.card import LIMITS
-
-    embedder = choose_vision(settings).embedder.version
-    return VisionFacts(settings.vision.profile, embedder, LIMITS)
-
-
-def _not_loaded(settings: Settings, error: Exception) -> SettingsError:
-    profile = settings.vision.profile
-    return SettingsError(
-        f"the vision profile {profile} cannot be loaded: {error}; install it again"
-    )
-
-
-def pipeline(settings: Settings, vision: Vision) -> str:
+def pipeline(settings: Settings, vision: Profile) -> str:
     """The id of everything that decides what comes out of a medium."""
     return pipeline_id(
         {
@@ -175,8 +122,8 @@ def _match(materials: Materials) -> Stage:
 
 def _index(materials: Materials) -> Stage:
     embedder = materials.vision.embedder
-    _, _, in_catalog = embedder.duplicate_thresholds
-    threshold = _or(materials.settings.match.duplicate_catalog, in_catalog)
+    default = embedder.duplicate_thresholds.catalog
+    threshold = _or(materials.settings.match.duplicate_catalog, default)
     return IndexStage(
         _given(materials.vectors), materials.settings.catalog, embedder.dim, threshold
     )
@@ -184,12 +131,14 @@ def _index(materials: Materials) -> Stage:
 
 def _results(materials: Materials) -> Stage:
     match, ports = materials.settings.match, materials.ports
-    within, across, _ = materials.vision.embedder.duplicate_thresholds
+    default = materials.vision.embedder.duplicate_thresholds
     known = PartStore(ports.state)
     return ResultsStage(
         known,
         ResultWriter(known, ports.blobs, _given(materials.vectors)),
-        Thresholds(_or(match.duplicate_within, within), _or(match.duplicate_across, across)),
+        Thresholds(
+            _or(match.duplicate_within, default.within), _or(match.duplicate_across, default.across)
+        ),
         backlog(ports.log),
         ResultsOptions(partial_after_s=materials.settings.runtime.partial_after_s),
     )

@@ -26,13 +26,14 @@ from core.intake.intake import Intake, Submission
 from core.media.probe import kind_of
 from core.settings import Settings
 from core.telemetry import configure_logging
-from core.vision.port import Crop, Image
+from core.vision.port import Crop, Image, Profile
 from infra.running.engine import Engine
 from infra.wiring.adapters import open_decoder, open_ports, open_vectors
-from infra.wiring.stages import Materials, Vision, build_stages, choose_vision
+from infra.wiring.stages import Materials, build_stages
+from infra.wiring.vision import choose_profile
 
 
-def bare_loop(photos: Sequence[Path], vision: Vision, folder: Path) -> int:
+def bare_loop(photos: Sequence[Path], vision: Profile, folder: Path) -> int:
     """Items found, when each photo's crops are written and embedded."""
     found = 0
     for number, photo in enumerate(photos):
@@ -56,7 +57,7 @@ def _decode(photo: Path) -> Image:
     return np.asarray(cv2.cvtColor(cv2.imread(str(photo)), cv2.COLOR_BGR2RGB), np.uint8)
 
 
-async def engine(photos: Sequence[Path], vision: Vision, folder: Path) -> float:
+async def engine(photos: Sequence[Path], vision: Profile, folder: Path) -> float:
     """Seconds from the first announcement until every result stands in the log."""
     settings = Settings(data_dir=folder)
     async with (
@@ -88,7 +89,7 @@ def main() -> None:
     pictures = (p for p in sorted(options.folder.rglob("*")) if kind_of(p.name) == "picture")
     photos = [p.absolute() for p in pictures][: options.photos]
     configure_logging("error")
-    vision = choose_vision(Settings())
+    vision = choose_profile(Settings())
     with tempfile.TemporaryDirectory() as folder:
         bare_loop(photos[:5], vision, Path(folder))  # loads code and buffers
     bare_s, engine_s = [], []
