@@ -13,6 +13,8 @@ import cv2
 import numpy as np
 
 from core.events import Vectors
+from core.vision.boxes import whole_pixels
+from core.vision.hint import Hint
 from core.vision.port import Crop, Detection, DuplicateThresholds, Image, Instance, Profile
 from core.vision.prompt import phrases
 
@@ -59,11 +61,12 @@ class StandinSegmenter:
     ) -> list[list[Instance]]:
         return [
             [
-                Instance(d.label, d.category, d.score, d.box, d.hint > 0.5)
+                Instance(d.label, d.category, d.score, d.box, d.hint.within(box) > 0.5)
                 for d in found
                 if d.hint is not None
+                for box in [whole_pixels(d.box, image.shape)]
             ]
-            for found in detections
+            for image, found in zip(images, detections, strict=True)
         ]
 
 
@@ -144,5 +147,6 @@ def _patches(image: Image, wanted: Sequence[str]) -> list[Detection]:
         if wanted and category not in wanted:
             continue
         box = (float(x), float(y), float(x + width), float(y + height))
-        found.append(Detection(f"{paint} thing", category, 0.9, box, mask.astype(np.float32)))
+        hint = Hint.of(mask.astype(np.float32), (0, 0, image.shape[1], image.shape[0]))
+        found.append(Detection(f"{paint} thing", category, 0.9, box, hint))
     return found

@@ -7,7 +7,8 @@ Making one is cheap and says what it is (version, thresholds) on any host; ``loa
 and refuses with SettingsError a host that lacks its device or weights.
 
 Images are ``(h, w, 3) uint8`` RGB arrays, upright. Boxes are ``(x0, y0, x1, y1)`` in pixels of
-the image, ``x1`` and ``y1`` exclusive. Masks are ``(h, w) bool`` of the whole image.
+the image, ``x1`` and ``y1`` exclusive. Masks are ``(h, w) bool`` and cover a box, because a large
+frame may hold many items.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from core.events import Box, Vectors
+from core.vision.hint import Hint
 
 Image = npt.NDArray[np.uint8]
 Mask = npt.NDArray[np.bool_]
@@ -34,25 +36,30 @@ class Detection:
         category: the coarse class it belongs to, e.g. ``"topwear"``; duplicates are judged by it.
         score: confidence, 0 to 1.
         box: xyxy pixels.
-        hint: a first mask, if the detector has one; ``(h, w) float32`` foreground probability.
+        hint: a first mask, if the detector has one.
     """
 
     label: str
     category: str
     score: float
     box: Box
-    hint: npt.NDArray[np.float32] | None = None
+    hint: Hint | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """One item cut out: the detection, with label, score and box as the pixels settled them."""
+    """One item cut out: the detection, with label, score and box as the pixels settled them.
+
+    Attributes:
+        mask: ``(h, w) bool`` of the box's whole pixels, see
+            :func:`~core.vision.boxes.whole_pixels`; None from a profile that cuts nothing out.
+    """
 
     label: str
     category: str
     score: float
     box: Box
-    mask: Mask
+    mask: Mask | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,11 +21,11 @@ import cv2
 import numpy as np
 
 from consumers import pixels
-from consumers.segment import whole_pixels
 from core.intake.intake import Intake, Submission
 from core.media.probe import kind_of
 from core.settings import Settings
 from core.telemetry import configure_logging
+from core.vision.boxes import whole_pixels, window
 from core.vision.port import Crop, Image, Profile
 from infra.running.engine import Engine
 from infra.wiring.adapters import open_decoder, open_ports, open_vectors
@@ -42,8 +42,7 @@ def bare_loop(photos: Sequence[Path], vision: Profile, folder: Path) -> int:
         (instances,) = vision.segmenter.segment([image], detections)
         crops = []
         for ordinal, instance in enumerate(instances):
-            x0, y0, x1, y1 = whole_pixels(instance.box, image)
-            crop, mask = image[y0:y1, x0:x1], instance.mask[y0:y1, x0:x1]
+            crop, mask = image[window(whole_pixels(instance.box, image.shape))], instance.mask
             (folder / f"{number}-{ordinal}.png").write_bytes(pixels.encode_png(crop))
             (folder / f"{number}-{ordinal}-masked.png").write_bytes(pixels.encode_png(crop, mask))
             crops.append(Crop(crop, mask))
