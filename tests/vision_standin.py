@@ -147,6 +147,6 @@ def _patches(image: Image, wanted: Sequence[str]) -> list[Detection]:
         if wanted and category not in wanted:
             continue
         box = (float(x), float(y), float(x + width), float(y + height))
-        hint = Hint.of(mask.astype(np.float32), (0, 0, image.shape[1], image.shape[0]))
+        hint = Hint.of(mask, (0, 0, image.shape[1], image.shape[0]))
         found.append(Detection(f"{paint} thing", category, 0.9, box, hint))
     return found

@@ -51,6 +51,17 @@ def test_beyond_the_region_that_a_detector_looked_at_nothing_is_likely() -> None
     assert hint.within(region).all()
 
 
+def test_a_detector_without_doubts_needs_a_byte_a_pixel() -> None:
+    sure = a_map() > 0.5
+
+    hint = Hint.of(sure, EVERYTHING)
+
+    assert hint.probability.nbytes == hint.probability.size
+    assert np.array_equal(
+        hint.within(EVERYTHING), Hint.of(sure.astype(np.float32), EVERYTHING).within(EVERYTHING)
+    )
+
+
 def test_an_empty_map_is_an_empty_hint() -> None:
     hint = Hint.of(np.zeros((48, 64), np.float32), EVERYTHING)
 

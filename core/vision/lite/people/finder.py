@@ -159,7 +159,7 @@ def _named(
 ) -> list[PersonGarment]:
     """Let the crop heads choose each piece's word among those its body part allows."""
     # Masks that are apart in the view are apart in the image: no pixel is over a half in two.
-    hints = [Hint.of(piece.mask.astype(np.float32), view.window) for piece in worn]
+    hints = [Hint.of(piece.mask, view.window) for piece in worn]
     everything: PixelBox = (0, 0, image.shape[1], image.shape[0])
     seen = body.mask > 0.5
     rows, boxes = [], []
