@@ -34,7 +34,7 @@ class _Eyes:
             np.s_[int(y0) : int(y1), int(x0) : int(x1)]
             for x0, y0, x1, y1 in (one.box for one in found)
         ]
-        crops = [Crop(image[w], one.mask[w]) for w, one in zip(windows, found, strict=True)]
+        crops = [Crop(image[w], one.mask) for w, one in zip(windows, found, strict=True)]
         return list(zip(found, self.embedder.embed(crops), strict=True)) if crops else []
 
 
