@@ -11,8 +11,11 @@ from typing import Annotated, Any
 
 import typer
 
-from core.envelope import decode, encode_structured
-from core.errors import SettingsError, TaggingError
+from core.blobs.port import BlobStore
+from core.claimcheck import decode_checked
+from core.envelope import Event, encode_structured
+from core.errors import NewerEventError, PermanentError, SettingsError
+from core.events import Data
 from core.log.port import EventLog, Record, TopicPartition
 from core.ports import Ports
 from core.settings import Settings
@@ -74,7 +77,7 @@ async def _tail(
             await _as_group(ports, topic, group, start, follow, as_json, stop)
             return
         async for record in until(stop, _records(ports.log, topic, start, follow)):
-            _print(record, as_json)
+            await _print(record, ports.blobs, as_json)
 
 
 async def _records(
@@ -103,7 +106,7 @@ async def _as_group(
         while not stop.is_set():
             records = await subscription.fetch(_PAGE, _WAIT_S if follow else 0)
             for record in records:
-                _print(record, as_json)
+                await _print(record, ports.blobs, as_json)
             done: dict[TopicPartition, int] = {}
             for record in records:
                 done[record.tp] = record.offset + 1
@@ -124,32 +127,32 @@ class _Alone:
         return
 
 
-def _print(record: Record, as_json: bool) -> None:
-    event = _event(record)
+async def _print(record: Record, blobs: BlobStore, as_json: bool) -> None:
+    """One line; a record that cannot be read is shown with the reason, and stops nothing."""
+    event, error = None, None
+    try:
+        event = _structured(await decode_checked(record, blobs))
+    except (PermanentError, NewerEventError) as refused:
+        error = str(refused)
     if as_json:
         place = {"topic": record.topic, "partition": record.partition, "offset": record.offset}
-        print(json.dumps({**place, "timestamp": record.timestamp, "event": event}), flush=True)
+        line = {**place, "timestamp": record.timestamp, "event": event}
+        print(json.dumps({**line, "error": error} if error else line), flush=True)
         return
     at = datetime.fromtimestamp(record.timestamp / 1000, UTC).astimezone()
     text = f"{at:%Y-%m-%d %H:%M:%S}  {record.partition}/{record.offset}  "
-    print((text + _summary(record, event))[:_WIDTH], flush=True)
+    summary = f"{record.key}  cannot be read: {error}" if event is None else _summary(event)
+    print((text + summary)[:_WIDTH], flush=True)
 
 
-def _event(record: Record) -> dict[str, Any] | None:
-    """The CloudEvent in structured form; None for a tombstone or what is no event."""
-    if record.value is None:
-        return None
-    try:
-        event = decode(record)
-    except TaggingError:
-        return None
-    structured: dict[str, Any] = json.loads(encode_structured(event).value or b"{}")
-    return structured
+def _structured(event: Event[Data]) -> dict[str, Any]:
+    attributes: dict[str, Any] = json.loads(encode_structured(event).value or b"{}")
+    return attributes
 
 
-def _summary(record: Record, event: dict[str, Any] | None) -> str:
-    if event is None:
-        return f"{record.key}  {'removed' if record.value is None else 'no event of ours'}"
+def _summary(event: dict[str, Any]) -> str:
+    if event["data"] is None:
+        return f"{event['subject']}  removed"
     told = {
         name: value if isinstance(value, str | int) else len(value)
         for name, value in event["data"].items()
