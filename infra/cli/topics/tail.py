@@ -19,7 +19,7 @@ from core.settings import Settings
 from infra.cli.options import AsJson, DataDir, existing_data, load_settings
 from infra.cli.stopping import run_until_stopped, until
 from infra.wiring.adapters import open_ports
-from infra.wiring.stages import READS
+from infra.wiring.stages import RECIPES
 
 _PAGE = 100
 _WAIT_S = 1.0
@@ -52,7 +52,7 @@ def tail(
     """
     settings = load_settings(data_dir)
     existing_data(settings)
-    if group in READS:
+    if group in RECIPES.names:
         raise SettingsError(f"{group!r} is a stage of the engine: choose another name")
     run_until_stopped(lambda stop: _tail(settings, topic, group, start, follow, as_json, stop))
 
