@@ -101,8 +101,8 @@ class RuntimeSettings(_Section):
     """The stages' loops."""
 
     concurrency: int = Field(16, ge=1)
-    """Lanes (media or frames) that one stage works on at a time; one with a model has room for three
-    batches at least."""
+    """Lanes (media or frames) that one stage works on at a time; one with a model has room for
+    three batches at least."""
     max_in_flight: int = Field(64, ge=1)
     """Events that one stage has read and not done."""
     max_attempts: int = Field(5, ge=1)
