@@ -207,6 +207,9 @@ class Settings(BaseSettings):
 
     data_dir: Path = Path("tagger-data")
     """Everything the engine keeps: event log, blobs, vectors."""
+    alone: bool = False
+    """No process of this engine uses another data folder; allows Kafka without S3, and S3 without
+    Kafka."""
     log_level: Literal["debug", "info", "warning", "error"] = "warning"
     """Least severe log lines that are written to stderr."""
     log_style: Literal["auto", "console", "json"] = "auto"

@@ -14,7 +14,7 @@ from core.log.port import EventLog
 from core.ports import Ports
 from core.results.parts import PartStore
 from core.settings import Settings
-from infra.wiring.adapters import open_decoder, open_ports, open_vectors
+from infra.wiring.adapters import open_decoder, open_ports, open_vectors, refuse_split
 from infra.wiring.recipes import Materials, Recipe, Recipes, needs
 from infra.wiring.stages import RECIPES, Vision, choose_vision
 
@@ -116,10 +116,11 @@ async def open_stages(
     """Opens some stages, whose neighbours run in other processes.
 
     Raises:
-        SettingsError: there is no stage of a name.
+        SettingsError: there is no stage of a name, or stores are split.
         BusyError: without a cluster, another process has a stage's group or the vectors.
     """
     chosen = recipes.chosen(names)
+    refuse_split(settings, part=True)
     # A host that cannot run the models says so before it joins anything.
     vision = await asyncio.to_thread(_loaded, settings, chosen, choose)
     async with AsyncExitStack() as stack:

@@ -16,7 +16,14 @@ from core.ports import Ports
 from core.runtime.deadletters import letters
 from core.settings import Settings
 from infra.running.engine import engine_process
-from infra.wiring.adapters import forgotten_after_s, open_log, open_ports, open_s3, serving_catalog
+from infra.wiring.adapters import (
+    forgotten_after_s,
+    open_log,
+    open_ports,
+    open_s3,
+    refuse_split,
+    serving_catalog,
+)
 from infra.wiring.recipes import Recipe, Recipes
 from infra.wiring.stages import RECIPES, vision_facts
 
@@ -97,6 +104,10 @@ async def _memory(log: EventLog) -> str:
 
 async def _stores(settings: Settings) -> list[Check]:
     """State and blobs, where a server has them; a folder's are covered by the folder's check."""
+    try:
+        refuse_split(settings)
+    except SettingsError as error:
+        return [Check("state", "down", str(error), "set S3_ENDPOINT")]
     if not settings.s3.endpoint:
         return []
     connection = open_s3(settings)

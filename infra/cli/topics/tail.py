@@ -14,11 +14,10 @@ import typer
 from core.envelope import decode, encode_structured
 from core.errors import SettingsError, TaggingError
 from core.log.port import EventLog, Record, TopicPartition
-from core.ports import Ports
 from core.settings import Settings
 from infra.cli.options import AsJson, DataDir, existing_data, load_settings
 from infra.cli.stopping import run_until_stopped, until
-from infra.wiring.adapters import open_ports
+from infra.wiring.adapters import open_log
 from infra.wiring.stages import RECIPES
 
 _PAGE = 100
@@ -66,14 +65,14 @@ async def _tail(
     as_json: bool,
     stop: asyncio.Event,
 ) -> None:
-    async with open_ports(settings) as ports:
-        topics = await ports.log.topics()
+    async with open_log(settings) as log:
+        topics = await log.topics()
         if topic not in topics:
             raise SettingsError(f"there is no topic {topic!r}: there are {', '.join(topics)}")
         if group is not None:
-            await _as_group(ports, topic, group, start, follow, as_json, stop)
+            await _as_group(log, topic, group, start, follow, as_json, stop)
             return
-        async for record in until(stop, _records(ports.log, topic, start, follow)):
+        async for record in until(stop, _records(log, topic, start, follow)):
             _print(record, as_json)
 
 
@@ -85,7 +84,7 @@ async def _records(
 
 
 async def _as_group(
-    ports: Ports,
+    log: EventLog,
     topic: str,
     group: str,
     start: From,
@@ -94,7 +93,6 @@ async def _as_group(
     stop: asyncio.Event,
 ) -> None:
     """Prints, then commits: what a crash comes between is printed again."""
-    log = ports.log
     end = await log.end_offsets([topic])
     if start is From.LATEST and not await log.committed(group):
         await log.set_offsets(group, end)
