@@ -29,7 +29,8 @@ from core.telemetry import configure_logging
 from core.vision.port import Crop, Image
 from infra.running.engine import Engine
 from infra.wiring.adapters import open_decoder, open_ports, open_vectors
-from infra.wiring.stages import Materials, Vision, build_stages, choose_vision
+from infra.wiring.recipes import Materials
+from infra.wiring.stages import RECIPES, Vision, choose_vision
 
 
 def bare_loop(photos: Sequence[Path], vision: Vision, folder: Path) -> int:
@@ -65,8 +66,8 @@ async def engine(photos: Sequence[Path], vision: Vision, folder: Path) -> float:
         open_decoder(settings) as decoder,
     ):
         await decoder.warm_up()
-        materials = Materials(settings, ports, vision, vectors, decoder)
-        runs = Engine(materials, build_stages(materials))
+        materials = Materials(settings, ports, vision, RECIPES, vectors, decoder)
+        runs = Engine(materials, RECIPES)
         started = time.perf_counter()
         task = asyncio.create_task(runs.run())
         intake = Intake(ports.log, ports.blobs, ports.state)

@@ -15,7 +15,7 @@ from core.log.port import TopicSpec
 from core.settings import Settings
 from infra.cli import app
 from infra.wiring.adapters import open_log
-from infra.wiring.stages import READS
+from infra.wiring.stages import RECIPES
 from tests.chaos.cluster import Cluster, cluster
 from tests.vision_standin import png
 
@@ -54,7 +54,7 @@ def test_a_picture_is_submitted_waited_for_and_listed(made: Cluster, tmp_path: P
     assert json.loads(broken.stdout)["status"] == "failed"
     assert [json.loads(line)["stage"] for line in letters.stdout.splitlines()] == ["frames"]
     found = checks(health)
-    assert {f"stage {name}" for name in READS} <= found.keys()
+    assert {f"stage {name}" for name in RECIPES.names} <= found.keys()
     assert {found[name]["level"] for name in ("event log", "blob store")} == {"ok"}
     assert "stands still for 7 days starts over" in found["event log"]["detail"]
     assert found["catalog"]["next"] == "tagger catalog add DIR"
