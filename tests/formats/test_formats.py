@@ -1,0 +1,148 @@
+"""What an earlier version wrote is read, finished, matched and redriven by this one.
+
+The fixtures are of 2aa60b8; ``make`` says what is in them, and ``life`` how it came to that.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.chaos import kept
+from tests.chaos.kept import Kept
+from tests.formats.used import TOLD, Used, used_folder
+
+DONE = {"red-blue.png", "purple.png", "done.mp4", "submitted.png"}
+LATER = {"lost.png", "cut.mp4", "framed.png", "uploaded.png", "pending.png"}
+PRODUCTS = {"The red one", "The green one", "The blue one", "The black one"}
+
+Line = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Before:
+    """What commands print of stores that nobody has touched since."""
+
+    results: dict[str, Line]
+    catalog: list[Line]
+    topics: dict[str, list[Line]]
+    letters: list[Line]
+
+
+@pytest.fixture(scope="module", params=["folder"])
+def used(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Used:
+    return used_folder(tmp_path_factory.mktemp("used"))
+
+
+@pytest.fixture(scope="module")
+def before(used: Used) -> Before:
+    names = [line["name"] for line in used.tagger("topics", "list")]
+    return Before(
+        results={line["filename"]: line for line in used.tagger("results")},
+        catalog=used.tagger("results", "--catalog"),
+        topics={name: used.tagger("topics", "tail", name) for name in names},
+        letters=used.tagger("dlq", "list"),
+    )
+
+
+@pytest.fixture(scope="module")
+def after(used: Used, before: Before) -> Kept:
+    """The lost frame is put back and its dead letter redriven, the producer starts, all is done."""
+
+    used.put_back()
+    used.tagger("dlq", "redrive", "--stage", "segment")
+    used.recover()
+    return used.work()
+
+
+def test_results_are_read(used: Used, before: Before) -> None:
+    assert {name: seen(before.results[name]) for name in DONE} == {
+        name: TOLD["media"][name] for name in DONE
+    }
+    assert {before.results[name]["status"] for name in DONE} == {"complete"}
+    assert before.results["broken.jpg"]["status"] == "failed"
+    assert {line["product"]["title"] for line in before.catalog} == PRODUCTS
+    assert {len(line["points"]) for line in before.catalog} == {1}
+    for line in before.results.values():
+        assert used.tagger("results", line["media_id"]) == [line]
+
+
+def test_every_event_is_read(before: Before) -> None:
+    said = {name: [line["event"] for line in lines] for name, lines in before.topics.items()}
+
+    assert all(event["type"] == f"{name}.v1" for name, events in said.items() for event in events)
+    assert {name for name, events in said.items() if not events} <= {"media.analyzed"}
+
+
+def test_dead_letters_are_listed_with_their_reasons(before: Before) -> None:
+    assert {letter["stage"]: letter["error"] for letter in before.letters} == {
+        "frames": "UndecodableError",
+        "segment": "BlobMissingError",
+    }
+
+
+def test_what_was_in_flight_ends_and_is_matched(after: Kept) -> None:
+    found = {tagged.filename: tagged for tagged in after.queries.values()}
+    assert found.keys() == DONE | LATER | {"broken.jpg"}
+    assert {name: seen(found[name].model_dump()) for name in DONE | LATER} == TOLD["media"]
+    assert {found[name].status for name in DONE | LATER} == {"complete"}
+    assert set(after.waiting.values()) == {0}
+    assert after.marks == []
+
+
+def test_nothing_is_lost_said_twice_or_doubled(after: Kept) -> None:
+    uploads = Counter(upload.uri for upload in after.uploads.values())
+    assert set(uploads.values()) == {1}
+    assert len(uploads) == len(PRODUCTS | DONE | LATER | {"broken.jpg"})
+    kept.expect_nothing_doubled(after)
+    kept.expect_one_voice(after)
+
+
+def test_a_dead_letter_is_redriven_once_its_cause_is_gone(used: Used, after: Kept) -> None:
+    assert [letter.data.stage for letter in after.letters] == ["frames"]
+    redriven = used.tagger("dlq", "list", "--redriven")
+    assert sorted(letter["stage"] for letter in redriven) == ["frames", "segment"]
+
+
+def test_a_reader_goes_on_where_it_stopped(used: Used, after: Kept) -> None:
+    printed = used.tagger("topics", "tail", "media.tagged", "--group", "reader")
+
+    assert {line["event"]["data"]["filename"] for line in printed} == LATER
+
+
+def test_a_file_that_has_not_changed_is_not_announced_again(used: Used, after: Kept) -> None:
+    names = [path.name for path in used.looks.iterdir()]
+
+    seen_again = used.see(*names)
+
+    assert [announced.new for announced in seen_again] == [False] * len(names)
+
+
+def test_bytes_that_are_known_are_answered_from_what_is_known(
+    used: Used, after: Kept, tmp_path: Path
+) -> None:
+    copies = [
+        shutil.copyfile(used.looks / name, tmp_path / f"copy-of-{name}")
+        for name in ("red-blue.png", "cut.mp4")
+    ]
+
+    announced = used.tagger("submit", *copies)
+    results = used.work().results
+
+    for line in announced:
+        tagged = results[line["media_id"]]
+        assert line["media_id"] in after.results
+        assert tagged.cached
+        assert {upload.root for upload in tagged.uploads} > {line["root"]}
+
+
+def seen(tagged: Line) -> list[str]:
+    """The products that the items of a result were matched with first."""
+    return sorted(
+        item["matches"][0]["payload"]["title"] for item in tagged["items"] if item["matches"]
+    )

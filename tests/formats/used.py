@@ -1,0 +1,121 @@
+"""Stores as code of 2aa60b8 left them, opened by the code of today."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import tarfile
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from typer.testing import CliRunner
+
+from core.blobs.port import Blob
+from core.intake import Announced, Submission
+from core.settings import Settings
+from infra.adapters import Ports, open_ports
+from infra.cli import app
+from infra.producing import intake
+from infra.service import Service
+from tests.chaos import kept
+from tests.chaos.kept import Kept
+from tests.infra.standin_engine import open_standin
+
+T = TypeVar("T")
+
+HERE = Path(__file__).parent
+TOLD: dict[str, Any] = json.loads((HERE / "told.json").read_text())
+
+
+@dataclass(frozen=True)
+class Used:
+    """Stores that were in use.
+
+    Attributes:
+        environment: makes ``tagger`` find them.
+        looks: a copy of what the producer watched.
+        producer, place: who watched it, and where it was.
+        mark: a file's mark in that place.
+    """
+
+    settings: Settings
+    environment: dict[str, str]
+    looks: Path
+    producer: str
+    place: str
+    mark: Callable[[Path], str | None]
+
+    def tagger(self, *arguments: object) -> list[dict[str, Any]]:
+        """The JSON lines that a command prints."""
+        words = [str(argument) for argument in (*arguments, "--json")]
+        result = CliRunner().invoke(app, words, env=self.environment)
+        assert result.exit_code == 0, (words, result.output, result.exception)
+        return [json.loads(line) for line in result.stdout.splitlines()]
+
+    def put_back(self) -> None:
+        """The frame that somebody had taken away."""
+        frame = Blob(TOLD["lost_frame"], HERE / "lost-frame.jpg", "image/jpeg")
+        self._run(lambda ports: ports.blobs.put([frame]))
+
+    def recover(self) -> int:
+        """What the producer does first at its start; the number of events said again."""
+        return self._run(lambda ports: intake(ports).recover(self.producer, self.place))
+
+    def see(self, *names: str) -> list[Announced]:
+        """What the producer does with files that it sees in the place."""
+        submissions = [
+            Submission(
+                self.looks / name,
+                f"{self.place}/{name}",
+                self.producer,
+                place=self.place,
+                mark=self.mark(self.looks / name),
+                repeat=False,
+            )
+            for name in names
+        ]
+        outcomes = self._run(lambda ports: intake(ports).announce_many(submissions))
+        return [outcome for outcome in outcomes if isinstance(outcome, Announced)]
+
+    def work(self) -> Kept:
+        """Runs the engine until nothing is left to do; what is there then."""
+
+        async def run() -> Kept:
+            async with open_standin(self.settings) as engine:
+                await Service(engine, ()).run(asyncio.Event(), until_idle=True)
+            return await kept.read(self.settings)
+
+        return asyncio.run(run())
+
+    def _run(self, job: Callable[[Ports], Awaitable[T]]) -> T:
+        async def run() -> T:
+            async with open_ports(self.settings) as ports:
+                return await job(ports)
+
+        return asyncio.run(run())
+
+
+def used_folder(home: Path) -> Used:
+    """The data folder, unpacked."""
+    unpack(HERE / "folder.tar.gz", home)
+    data = home / "data"
+    return Used(
+        settings=Settings(data_dir=data, **TOLD["settings"]),
+        environment={"TAGGER_DATA_DIR": str(data)},
+        looks=home / "looks",
+        producer="folder",
+        place="file:///media/looks",
+        mark=lambda _: None,
+    )
+
+
+def unpack(archive: Path, into: Path) -> None:
+    """Also gives files back the zeros at their end, which are holes."""
+    with tarfile.open(archive) as packed:
+        packed.extractall(into, filter="data")
+        for member in packed:
+            if size := member.pax_headers.get("tagger.size"):
+                with (into / member.name).open("r+b") as file:
+                    file.truncate(int(size))
