@@ -10,17 +10,17 @@ import multiprocessing
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from core.envelope import decode
-from core.events import FrameExtracted
+from core.events import FrameExtracted, MediaTagged
 from core.intake import Intake, Submission
 from core.settings import Settings
-from infra.adapters import open_ports
+from infra.adapters import Ports, open_ports
 from infra.app import Engine, open_engine, open_stages
 from infra.assembly import READS, Vision
 from tests.chaos.tagger import Tagger
@@ -55,7 +55,7 @@ class Life:
     media: Path
     producer: tuple[str, str]
     place: str
-    drop: Callable[[Path], None]
+    drop: Callable[[Path], object]
     mark: Callable[[Path], str]
     dropped: int = field(default=0)
 
@@ -68,7 +68,7 @@ class Life:
             await settled(engine)
             await self._tagger("dlq", "redrive", "--all")
             await settled(engine)
-        await self._tagger("topics", "tail", "media.tagged", "--group", GROUP)
+        await asyncio.to_thread(self._read)
 
         # A frame goes away before it is segmented: a dead letter that another try can mend.
         await self._announce("lost.png")
@@ -128,11 +128,30 @@ class Life:
             run.stop()
 
     def _announced(self) -> bool:
-        async def count() -> int:
-            async with open_ports(self.settings) as ports:
-                return len(await ports.state.keys(f"ledger/{self.producer[0]}/"))
+        async def count(ports: Ports) -> int:
+            return len(await ports.state.keys(f"ledger/{self.producer[0]}/"))
 
-        return asyncio.run(count()) == self.dropped
+        return self._ask(count) == self.dropped
+
+    def _read(self) -> None:
+        """A reader that is no stage reads all results so far."""
+        tail = ("topics", "tail", MediaTagged.topic, "--group", GROUP, "--follow")
+        with self.tagger.running(*tail) as run:
+            assert run.until(self._all_read, _PATIENCE_S), run.said()
+            run.stop()
+
+    def _all_read(self) -> bool:
+        async def left(ports: Ports) -> int:
+            return sum((await ports.log.lag(GROUP, [MediaTagged.topic])).values())
+
+        return self._ask(left) == 0
+
+    def _ask(self, question: Callable[[Ports], Awaitable[int]]) -> int:
+        async def ask() -> int:
+            async with open_ports(self.settings) as ports:
+                return await question(ports)
+
+        return asyncio.run(ask())
 
     async def _take_frame(self) -> tuple[str, bytes]:
         async with open_ports(self.settings) as ports:

@@ -24,15 +24,24 @@ import shutil
 import sys
 import tarfile
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
+
+from qdrant_client import QdrantClient
 
 from core.originals import FileMark
 from core.settings import MediaSettings, Settings, VisionSettings
 from infra.demo.film import Reel, write_film
 from infra.demo.truth import Shot, View
+from tests.chaos.cluster import cluster
 from tests.chaos.tagger import Tagger
+from tests.formats.dump import dump_kafka, dump_objects, dump_vectors, minio_client
 from tests.formats.life import Life
+from tests.formats.used import BUCKET, etag_mark
 from tests.infra.standin_engine import write_product
+from tests.servers.kafka import KafkaBroker
+from tests.servers.minio import MinioServer
 from tests.vision_standin import picture, png
 
 MEDIA = Path("/media")
@@ -62,6 +71,8 @@ def main(into: Path) -> None:
     with tempfile.TemporaryDirectory() as temporary:
         key, frame = live_in_a_folder(Path(temporary), into)
     (into / "lost-frame.jpg").write_bytes(frame)
+    with tempfile.TemporaryDirectory() as temporary:
+        assert live_on_a_cluster(Path(temporary), into) == (key, frame)
     told = {"settings": SETTINGS, "lost_frame": key, "media": {**told_pictures(), **told_films()}}
     (into / "told.json").write_text(json.dumps(told, indent=1) + "\n")
 
@@ -102,21 +113,55 @@ def live_in_a_folder(temporary: Path, into: Path) -> tuple[str, bytes]:
     looks, data = MEDIA / "looks", MEDIA / "data"
     looks.mkdir()
     life = Life(
-        settings=Settings(
-            data_dir=data,
-            media=MediaSettings(**SETTINGS["media"]),
-            vision=VisionSettings(**SETTINGS["vision"]),
-        ),
+        settings=Settings(data_dir=data, **sections()),
         tagger=Tagger(temporary, data),
         media=MEDIA,
         producer=("folder", str(looks)),
         place=looks.as_uri(),
-        drop=lambda file: [shutil.copyfile(file, looks / file.name), None][1],
+        drop=lambda file: shutil.copyfile(file, looks / file.name),
         mark=lambda file: FileMark.of((looks / file.name).stat()).text(),
     )
     frame = asyncio.run(life.run())
     pack(into / "folder.tar.gz", {"data": data, "looks": looks})
     return frame
+
+
+def live_on_a_cluster(temporary: Path, into: Path) -> tuple[str, bytes]:
+    broker, minio = KafkaBroker(temporary / "kafka"), MinioServer(temporary / "minio")
+    with ExitStack() as stack:
+        for server in (broker, minio):
+            server.start()
+            stack.callback(server.stop)
+        made = stack.enter_context(cluster(temporary, "formats", broker, minio))
+        store = minio_client(minio.address)
+        store.make_bucket(BUCKET)
+        kafka = made.settings.kafka.model_copy(update={"session_timeout_s": 3.0})
+        life = Life(
+            settings=made.settings.model_copy(update={**sections(), "kafka": kafka}),
+            tagger=made.tagger(),
+            media=MEDIA,
+            producer=("bucket", BUCKET),
+            place=f"s3://{BUCKET}",
+            drop=lambda file: store.fput_object(BUCKET, file.name, str(file)),
+            mark=etag_mark,
+        )
+        frame = asyncio.run(life.run())
+        lines = [
+            *asyncio.run(dump_kafka(broker.bootstrap, f"{made.name}.")),
+            *dump_objects(store, made.name, "object"),
+            *dump_objects(store, BUCKET, "watched"),
+            *dump_vectors(QdrantClient(url=made.qdrant.url, check_compatibility=False)),
+        ]
+    text = "".join(f"{json.dumps(line, ensure_ascii=False)}\n" for line in lines)
+    (into / "cluster.jsonl.gz").write_bytes(gzip.compress(text.encode(), 9, mtime=0))
+    return frame
+
+
+def sections() -> dict[str, Any]:
+    return {
+        "media": MediaSettings(**SETTINGS["media"]),
+        "vision": VisionSettings(**SETTINGS["vision"]),
+    }
 
 
 def pack(archive: Path, folders: dict[str, Path]) -> None:

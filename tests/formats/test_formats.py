@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import pytest
 
 from tests.chaos import kept
 from tests.chaos.kept import Kept
-from tests.formats.used import TOLD, Used, used_folder
+from tests.formats.used import TOLD, Used, empty_cluster, used_cluster, used_folder
 
 DONE = {"red-blue.png", "purple.png", "done.mp4", "submitted.png"}
 LATER = {"lost.png", "cut.mp4", "framed.png", "uploaded.png", "pending.png"}
@@ -31,21 +32,30 @@ class Before:
     results: dict[str, Line]
     catalog: list[Line]
     topics: dict[str, list[Line]]
+    lag: dict[str, dict[str, int]]
     letters: list[Line]
 
 
-@pytest.fixture(scope="module", params=["folder"])
-def used(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Used:
-    return used_folder(tmp_path_factory.mktemp("used"))
+@pytest.fixture(scope="module", params=["folder", "cluster"])
+def used(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Used]:
+    home = tmp_path_factory.mktemp("used")
+    if request.param == "folder":
+        yield used_folder(home)
+    else:
+        with empty_cluster(home) as made:
+            yield used_cluster(home, made)
 
 
 @pytest.fixture(scope="module")
 def before(used: Used) -> Before:
-    names = [line["name"] for line in used.tagger("topics", "list")]
+    topics = used.tagger("topics", "list")
     return Before(
         results={line["filename"]: line for line in used.tagger("results")},
         catalog=used.tagger("results", "--catalog"),
-        topics={name: used.tagger("topics", "tail", name) for name in names},
+        topics={topic["name"]: used.tagger("topics", "tail", topic["name"]) for topic in topics},
+        lag={topic["name"]: topic["lag"] for topic in topics},
         letters=used.tagger("dlq", "list"),
     )
 
@@ -79,6 +89,13 @@ def test_every_event_is_read(before: Before) -> None:
     assert {name for name, events in said.items() if not events} <= {"media.analyzed"}
 
 
+def test_readers_have_as_much_before_them_as_they_had(before: Before) -> None:
+    assert before.lag["media.tagged"]["reader"] == 1
+    assert before.lag["media.uploaded"] == {"frames": 1, "results": 2}
+    assert before.lag["frames.extracted"] == {"segment": 1}
+    assert before.lag["items.segmented"] == {"embed": 2}
+
+
 def test_dead_letters_are_listed_with_their_reasons(before: Before) -> None:
     assert {letter["stage"]: letter["error"] for letter in before.letters} == {
         "frames": "UndecodableError",
@@ -107,12 +124,6 @@ def test_a_dead_letter_is_redriven_once_its_cause_is_gone(used: Used, after: Kep
     assert [letter.data.stage for letter in after.letters] == ["frames"]
     redriven = used.tagger("dlq", "list", "--redriven")
     assert sorted(letter["stage"] for letter in redriven) == ["frames", "segment"]
-
-
-def test_a_reader_goes_on_where_it_stopped(used: Used, after: Kept) -> None:
-    printed = used.tagger("topics", "tail", "media.tagged", "--group", "reader")
-
-    assert {line["event"]["data"]["filename"] for line in printed} == LATER
 
 
 def test_a_file_that_has_not_changed_is_not_announced_again(used: Used, after: Kept) -> None:

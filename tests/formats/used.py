@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import gzip
+import hashlib
 import json
 import tarfile
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from qdrant_client import QdrantClient
 from typer.testing import CliRunner
 
 from core.blobs.port import Blob
@@ -20,11 +25,17 @@ from infra.cli import app
 from infra.producing import intake
 from infra.service import Service
 from tests.chaos import kept
+from tests.chaos.cluster import Cluster, new_name
 from tests.chaos.kept import Kept
+from tests.formats.dump import load_kafka, load_objects, load_vectors, minio_client
 from tests.infra.standin_engine import open_standin
+from tests.servers.kafka import kafka_bootstrap
+from tests.servers.minio import minio_address
+from tests.servers.qdrant import QdrantServer
 
 T = TypeVar("T")
 
+BUCKET = "formats-looks"
 HERE = Path(__file__).parent
 TOLD: dict[str, Any] = json.loads((HERE / "told.json").read_text())
 
@@ -109,6 +120,48 @@ def used_folder(home: Path) -> Used:
         place="file:///media/looks",
         mark=lambda _: None,
     )
+
+
+@contextmanager
+def empty_cluster(home: Path) -> Iterator[Cluster]:
+    """Not even with topics: those are in the dump."""
+    qdrant = QdrantServer(home / "qdrant")
+    qdrant.start()
+    try:
+        yield Cluster(home, new_name(), kafka_bootstrap(), minio_address(), qdrant)
+    finally:
+        qdrant.stop()
+
+
+def used_cluster(home: Path, made: Cluster) -> Used:
+    """Loads the dump into a cluster that has nothing yet; topics that are new since are made."""
+    with gzip.open(HERE / "cluster.jsonl.gz", "rt", encoding="utf-8") as packed:
+        lines = [json.loads(line) for line in packed]
+    asyncio.run(load_kafka(lines, made.bootstrap, f"{made.name}."))
+    load_objects(lines, "object", minio_client(made.s3), made.name)
+    load_vectors(lines, QdrantClient(url=made.qdrant.url, check_compatibility=False))
+    made.tagger().finish("topics", "create", within_s=60)
+    looks = home / "looks"
+    looks.mkdir()
+    for line in lines:
+        if line["kind"] == "watched":
+            (looks / line["key"]).write_bytes(base64.b64decode(line["data"]))
+    return Used(
+        settings=made.settings.model_copy(
+            update={name: getattr(Settings(**TOLD["settings"]), name) for name in TOLD["settings"]}
+        ),
+        environment={**made.environment, "TAGGER_DATA_DIR": str(home / "here")},
+        looks=looks,
+        producer="bucket",
+        place=f"s3://{BUCKET}",
+        mark=etag_mark,
+    )
+
+
+def etag_mark(file: Path) -> str:
+    """Of the object that a file becomes."""
+    data = file.read_bytes()
+    return f"{hashlib.md5(data, usedforsecurity=False).hexdigest()}:{len(data)}"
 
 
 def unpack(archive: Path, into: Path) -> None:
