@@ -5,6 +5,7 @@ The fixtures are of 2aa60b8; ``make`` says what is in them, and ``life`` how it 
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 from collections import Counter
 from collections.abc import Iterator
@@ -16,7 +17,15 @@ import pytest
 
 from tests.chaos import kept
 from tests.chaos.kept import Kept
-from tests.formats.used import TOLD, Used, empty_cluster, used_cluster, used_folder
+from tests.formats.used import (
+    TOLD,
+    Used,
+    empty_cluster,
+    used_cluster,
+    used_folder,
+    watched_bucket,
+)
+from tests.vision_standin import png
 
 DONE = {"red-blue.png", "purple.png", "done.mp4", "submitted.png"}
 LATER = {"lost.png", "cut.mp4", "framed.png", "uploaded.png", "pending.png"}
@@ -132,6 +141,19 @@ def test_a_file_that_has_not_changed_is_not_announced_again(used: Used, after: K
     seen_again = used.see(*names)
 
     assert [announced.new for announced in seen_again] == [False] * len(names)
+
+
+@pytest.mark.parametrize("used", ["cluster"], indirect=True)
+def test_a_bucket_is_watched_on_from_where_it_was_left(used: Used, after: Kept) -> None:
+    new = used.looks / "new.png"
+    new.write_bytes(png("green", shade=240))
+
+    with watched_bucket(used) as bucket:
+        used.watch(bucket, until=len(after.uploads) + 1)
+
+    uploads = asyncio.run(kept.read(used.settings)).uploads
+    said = [uploads[root].uri for root in uploads.keys() - after.uploads.keys()]
+    assert said == [f"{used.place}/{new.name}"]
 
 
 def test_bytes_that_are_known_are_answered_from_what_is_known(

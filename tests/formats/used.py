@@ -22,7 +22,7 @@ from core.intake import Announced, Submission
 from core.settings import Settings
 from infra.adapters import Ports, open_ports
 from infra.cli import app
-from infra.producing import intake
+from infra.producing import intake, open_bucket_producer
 from infra.service import Service
 from tests.chaos import kept
 from tests.chaos.cluster import Cluster, new_name
@@ -90,6 +90,22 @@ class Used:
         outcomes = self._run(lambda ports: intake(ports).announce_many(submissions))
         return [outcome for outcome in outcomes if isinstance(outcome, Announced)]
 
+    def watch(self, bucket: str, until: int) -> None:
+        """Runs the bucket's producer until so many places have been announced."""
+
+        async def run(ports: Ports) -> None:
+            async with open_bucket_producer(self.settings, bucket) as producer:
+                stop = asyncio.Event()
+                watching = asyncio.create_task(producer.run(stop))
+                while not watching.done():
+                    if len(await ports.state.keys("ledger/")) >= until:
+                        break
+                    await asyncio.sleep(0.1)
+                stop.set()
+                await watching
+
+        self._run(run)
+
     def work(self) -> Kept:
         """Runs the engine until nothing is left to do; what is there then."""
 
@@ -156,6 +172,26 @@ def used_cluster(home: Path, made: Cluster) -> Used:
         place=f"s3://{BUCKET}",
         mark=etag_mark,
     )
+
+
+@contextmanager
+def watched_bucket(used: Used) -> Iterator[str]:
+    """The bucket of the dump, with what lies among the looks now."""
+    s3 = used.settings.s3
+    secret = s3.secret_key.get_secret_value()
+    client = minio_client(
+        {"endpoint": s3.endpoint, "access_key": s3.access_key, "secret_key": secret}
+    )
+    client.make_bucket(BUCKET)
+    names = sorted(path.name for path in used.looks.iterdir())
+    try:
+        for name in names:
+            client.fput_object(BUCKET, name, str(used.looks / name))
+        yield BUCKET
+    finally:
+        for name in names:
+            client.remove_object(BUCKET, name)
+        client.remove_bucket(BUCKET)
 
 
 def etag_mark(file: Path) -> str:
