@@ -58,6 +58,18 @@ PICTURES = {
 FILMS = {"done.mp4": ("red", "blue"), "cut.mp4": ("green", "blue", "black")}
 SETTINGS = {"media": {"workers": 1}, "vision": {"batch_size": 1}}
 """Neither has a part in the pipeline's id."""
+EVENTS = {
+    "media.uploaded": 14,
+    "frames.extracted": 14,
+    "media.framed": 11,
+    "items.segmented": 12,
+    "items.embedded": 10,
+    "items.matched": 6,
+    "items.indexed": 4,
+    "media.tagged": 10,
+    "dead.letters": 3,
+}
+"""How many of each were said in either life."""
 
 SIZE = "tagger.size"
 _SIDE, _SHOT_MS = 160, 1000
@@ -73,7 +85,12 @@ def main(into: Path) -> None:
     (into / "lost-frame.jpg").write_bytes(frame)
     with tempfile.TemporaryDirectory() as temporary:
         assert live_on_a_cluster(Path(temporary), into) == (key, frame)
-    told = {"settings": SETTINGS, "lost_frame": key, "media": {**told_pictures(), **told_films()}}
+    told = {
+        "settings": SETTINGS,
+        "lost_frame": key,
+        "events": EVENTS,
+        "media": {**told_pictures(), **told_films()},
+    }
     (into / "told.json").write_text(json.dumps(told, indent=1) + "\n")
 
 

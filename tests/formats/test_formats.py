@@ -27,6 +27,8 @@ from tests.formats.used import (
 )
 from tests.vision_standin import png
 
+pytestmark = pytest.mark.timeout(400)
+
 DONE = {"red-blue.png", "purple.png", "done.mp4", "submitted.png"}
 LATER = {"lost.png", "cut.mp4", "framed.png", "uploaded.png", "pending.png"}
 PRODUCTS = {"The red one", "The green one", "The blue one", "The black one"}
@@ -72,7 +74,6 @@ def before(used: Used) -> Before:
 @pytest.fixture(scope="module")
 def after(used: Used, before: Before) -> Kept:
     """The lost frame is put back and its dead letter redriven, the producer starts, all is done."""
-
     used.put_back()
     used.tagger("dlq", "redrive", "--stage", "segment")
     used.recover()
@@ -94,15 +95,20 @@ def test_results_are_read(used: Used, before: Before) -> None:
 def test_every_event_is_read(before: Before) -> None:
     said = {name: [line["event"] for line in lines] for name, lines in before.topics.items()}
 
-    assert all(event["type"] == f"{name}.v1" for name, events in said.items() for event in events)
-    assert {name for name, events in said.items() if not events} <= {"media.analyzed"}
+    assert {name: len(events) for name, events in said.items() if events} == TOLD["events"]
+    for name, events in said.items():
+        assert all(event["type"].startswith(f"{name}.v") for event in events)
 
 
 def test_readers_have_as_much_before_them_as_they_had(before: Before) -> None:
-    assert before.lag["media.tagged"]["reader"] == 1
-    assert before.lag["media.uploaded"] == {"frames": 1, "results": 2}
-    assert before.lag["frames.extracted"] == {"segment": 1}
-    assert before.lag["items.segmented"] == {"embed": 2}
+    then = {
+        "media.tagged": {"reader": 1},
+        "media.uploaded": {"frames": 1, "results": 2},
+        "frames.extracted": {"segment": 1},
+        "items.segmented": {"embed": 2},
+    }
+
+    assert all(before.lag[topic].items() >= groups.items() for topic, groups in then.items())
 
 
 def test_dead_letters_are_listed_with_their_reasons(before: Before) -> None:

@@ -36,6 +36,7 @@ from tests.servers.qdrant import QdrantServer
 T = TypeVar("T")
 
 BUCKET = "formats-looks"
+_PATIENCE_S = 120.0
 HERE = Path(__file__).parent
 TOLD: dict[str, Any] = json.loads((HERE / "told.json").read_text())
 
@@ -94,7 +95,10 @@ class Used:
         """Runs the bucket's producer until so many places have been announced."""
 
         async def run(ports: Ports) -> None:
-            async with open_bucket_producer(self.settings, bucket) as producer:
+            async with (
+                asyncio.timeout(_PATIENCE_S),
+                open_bucket_producer(self.settings, bucket) as producer,
+            ):
                 stop = asyncio.Event()
                 watching = asyncio.create_task(producer.run(stop))
                 while not watching.done():
@@ -110,7 +114,7 @@ class Used:
         """Runs the engine until nothing is left to do; what is there then."""
 
         async def run() -> Kept:
-            async with open_standin(self.settings) as engine:
+            async with asyncio.timeout(_PATIENCE_S), open_standin(self.settings) as engine:
                 await Service(engine, ()).run(asyncio.Event(), until_idle=True)
             return await kept.read(self.settings)
 
