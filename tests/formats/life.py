@@ -16,13 +16,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from infra.adapters import Ports, open_ports
+from infra.app import Engine, open_engine, open_stages
+from infra.assembly import READS, Vision
+
 from core.envelope import decode
 from core.events import FrameExtracted, MediaTagged
 from core.intake import Intake, Submission
 from core.settings import Settings
-from infra.adapters import Ports, open_ports
-from infra.app import Engine, open_engine, open_stages
-from infra.assembly import READS, Vision
 from tests.chaos.tagger import Tagger
 from tests.e2e.harness import settled
 from tests.vision_standin import (

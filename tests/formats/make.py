@@ -28,11 +28,11 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from core.originals import FileMark
+from infra.demo.film import Reel, write_film
 from qdrant_client import QdrantClient
 
-from core.originals import FileMark
 from core.settings import MediaSettings, Settings, VisionSettings
-from infra.demo.film import Reel, write_film
 from infra.demo.truth import Shot, View
 from tests.chaos.cluster import cluster
 from tests.chaos.tagger import Tagger

@@ -18,17 +18,18 @@ from qdrant_client import QdrantClient
 from typer.testing import CliRunner
 
 from core.blobs.port import Blob
-from core.intake import Announced, Submission
+from core.intake.intake import Announced, Submission
+from core.ports import Ports
 from core.settings import Settings
-from infra.adapters import Ports, open_ports
 from infra.cli import app
-from infra.producing import intake, open_bucket_producer
-from infra.service import Service
+from infra.running.service import Service
+from infra.wiring.adapters import open_ports
+from infra.wiring.producers import intake, open_bucket_producer
 from tests.chaos import kept
 from tests.chaos.cluster import Cluster, new_name
 from tests.chaos.kept import Kept
 from tests.formats.dump import load_kafka, load_objects, load_vectors, minio_client
-from tests.infra.standin_engine import open_standin
+from tests.infra.running.standin_engine import open_standin
 from tests.servers.kafka import kafka_bootstrap
 from tests.servers.minio import minio_address
 from tests.servers.qdrant import QdrantServer
