@@ -110,7 +110,8 @@ class RuntimeSettings(_Section):
     """The stages' loops."""
 
     concurrency: int = Field(16, ge=1)
-    """Lanes (media or frames) that one stage works on at a time."""
+    """Lanes (media or frames) that one stage works on at a time; one with a model has room for
+    three batches at least."""
     max_in_flight: int = Field(64, ge=1)
     """Events that one stage has read and not done."""
     max_attempts: int = Field(5, ge=1)
@@ -215,6 +216,9 @@ class Settings(BaseSettings):
 
     data_dir: Path = Path("tagger-data")
     """Everything the engine keeps: event log, blobs, vectors."""
+    alone: bool = False
+    """No process of this engine uses another data folder; allows Kafka without S3, and S3 without
+    Kafka."""
     log_level: Literal["debug", "info", "warning", "error"] = "warning"
     """Least severe log lines that are written to stderr."""
     log_style: Literal["auto", "console", "json"] = "auto"

@@ -17,13 +17,14 @@ import structlog
 
 from core import ids, telemetry
 from core.blobs.port import BlobStore
+from core.claimcheck import encode_checked
 from core.envelope import dump
 from core.errors import OutageError, TaggingError
 from core.events import MediaUploaded, Product, Purpose
 from core.intake.announcements import LedgerEntry, ledger_key, ledger_prefix, parse_entry
 from core.intake.originals import FileMark, Original, changed, read_original, unreadable
 from core.log.port import EventLog
-from core.runtime.publisher import Publisher, encode_checked
+from core.runtime.publisher import Publisher
 from core.state.port import StateStore
 from core.tracing import traces as tracing
 

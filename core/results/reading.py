@@ -6,10 +6,10 @@ import string
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import dataclass
 
-from core.errors import TaggingError
+from core.claimcheck import decode_checked
+from core.errors import BlobMissingError, TaggingError
 from core.events import MediaTagged, Purpose
 from core.ports import Ports
-from core.results.answers import read_event
 from core.results.parts import PartStore
 
 _ID_LENGTH = 32
@@ -41,7 +41,7 @@ async def newest(ports: Ports, limit: int, purpose: Purpose) -> list[Said]:
         found: dict[str, Said] = {}
         async for record in ports.log.tail(topics, start, follow=False):
             if record.value is not None:
-                event = (await read_event(record, ports.blobs)).of(MediaTagged)
+                event = (await decode_checked(record, ports.blobs)).of(MediaTagged)
                 if event.purpose == purpose:
                     found[event.subject] = Said(record.timestamp, event.data)
         # Revisions and compaction leave fewer media than records: then look further back.
@@ -88,7 +88,7 @@ async def follow(ports: Ports, purpose: Purpose) -> AsyncGenerator[MediaTagged, 
     async for record in ports.log.tail([MediaTagged.topic], "latest", follow=True):
         if record.value is None:
             continue
-        event = (await read_event(record, ports.blobs)).of(MediaTagged)
+        event = (await decode_checked(record, ports.blobs)).of(MediaTagged)
         if event.purpose == purpose:
             yield event.data
 
@@ -99,9 +99,10 @@ async def result(ports: Ports, media_id: str) -> MediaTagged | None:
     if latest is None:
         return None
     key = f"results/{media_id}/{latest.pipeline or 'none'}.json"
-    if await ports.blobs.stat(key) is None:
+    try:
+        return MediaTagged.model_validate_json(await ports.blobs.get(key))
+    except BlobMissingError:
         return None  # the revision is noted before its blob is written
-    return MediaTagged.model_validate_json(await ports.blobs.get(key))
 
 
 def _listed(ids: Sequence[str]) -> str:

@@ -129,7 +129,7 @@ async def _tag(ports: Ports, folder: Path, truth: Sequence[MediumTruth]) -> list
             for outcome in outcomes:
                 if isinstance(outcome, TaggingError):
                     raise outcome
-                results.append(await answers.to(outcome.root))
+                results.append(await answers.to(outcome.media_id, outcome.root))
                 meter.advance()
     return results
 

@@ -130,7 +130,7 @@ async def _tag(
                 if isinstance(outcome, TaggingError):
                     show.refused(submission.path, outcome)
                 else:
-                    show.tagged(await answers.to(outcome.root))
+                    show.tagged(await answers.to(outcome.media_id, outcome.root))
 
     await with_engine(settings, work, stop)
 

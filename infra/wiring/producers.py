@@ -13,7 +13,7 @@ from core import telemetry
 from core.intake.intake import Intake
 from core.ports import Ports
 from core.settings import Settings
-from infra.wiring.adapters import open_decoder, open_ports, open_s3, open_scratch
+from infra.wiring.adapters import open_decoder, open_ports, open_s3, open_scratch, refuse_split
 from producers.folder import FolderProducer
 from producers.options import BucketOptions, FolderOptions
 
@@ -49,6 +49,7 @@ class ProducerWorker:
 @asynccontextmanager
 async def open_folder_producer(settings: Settings, folder: Path) -> AsyncIterator[ProducerWorker]:
     """Raises SettingsError where the folder is missing, or meets the data folder."""
+    refuse_split(settings, part=True)
     async with open_ports(settings, "tagger-folder") as ports, open_decoder(settings) as decoder:
         yield ProducerWorker(
             "folder",
@@ -69,6 +70,7 @@ async def open_bucket_producer(settings: Settings, bucket: str) -> AsyncIterator
     from producers.bucket import BucketProducer
     from producers.bucket_topic import TopicNotices
 
+    refuse_split(settings, part=True)
     async with open_ports(settings, "tagger-bucket") as ports:
         connection = open_s3(settings)
         try:

@@ -29,7 +29,8 @@ from core.vision.boxes import whole_pixels, window
 from core.vision.port import Crop, Image, Profile
 from infra.running.engine import Engine
 from infra.wiring.adapters import open_decoder, open_ports, open_vectors
-from infra.wiring.stages import Materials, build_stages
+from infra.wiring.recipes import Materials
+from infra.wiring.stages import RECIPES
 from infra.wiring.vision import choose_profile
 
 
@@ -65,8 +66,8 @@ async def engine(photos: Sequence[Path], vision: Profile, folder: Path) -> float
         open_decoder(settings) as decoder,
     ):
         await decoder.warm_up()
-        materials = Materials(settings, ports, vision, vectors, decoder)
-        runs = Engine(materials, build_stages(materials))
+        materials = Materials(settings, ports, vision, RECIPES, vectors, decoder)
+        runs = Engine(materials, RECIPES)
         started = time.perf_counter()
         task = asyncio.create_task(runs.run())
         intake = Intake(ports.log, ports.blobs, ports.state)

@@ -19,7 +19,8 @@ from core.vectors.port import VectorStore
 from infra.contract.topics import embedded_topics
 from infra.running.engine import Engine
 from infra.wiring.adapters import open_decoder, open_ports, open_vectors
-from infra.wiring.stages import Materials, build_stages
+from infra.wiring.recipes import Materials
+from infra.wiring.stages import RECIPES
 from tests.vision_standin import png, standin_vision
 
 PAINTS = ("red", "green", "blue", "black", "purple", "orange")
@@ -37,8 +38,10 @@ class Rig:
     async def engine(self, ports: Ports | None = None) -> Engine:
         decoder = await self.stack.enter_async_context(open_decoder(self.settings))
         ports = ports or self.ports
-        materials = Materials(self.settings, ports, standin_vision(), self.vectors, decoder)
-        return Engine(materials, build_stages(materials))
+        materials = Materials(
+            self.settings, ports, standin_vision(), RECIPES, self.vectors, decoder
+        )
+        return Engine(materials, RECIPES)
 
     async def announce(self, *submissions: Submission) -> list[Announced]:
         intake = Intake(self.ports.log, self.ports.blobs, self.ports.state)
