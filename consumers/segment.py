@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from consumers import pixels
 from core.blobs.port import Blob, BlobStore
 from core.envelope import Event
-from core.events import Box, Data, FrameExtracted, Item, ItemsSegmented
+from core.events import Data, FrameExtracted, Item, ItemsSegmented
 from core.ids import item_id
 from core.runtime.stage import BatchStage, Output
+from core.vision.boxes import whole_pixels, window
 from core.vision.port import Detector, Image, Instance, Segmenter
 
 
@@ -92,15 +93,16 @@ class SegmentStage(BatchStage[_Loaded, list[Instance]]):
         items: list[Item] = []
         blobs: list[Blob] = []
         for ordinal, instance in enumerate(sorted(instances, key=lambda found: found.box)):
-            x0, y0, x1, y1 = whole_pixels(instance.box, image)
-            crop = image[y0:y1, x0:x1]
+            box = whole_pixels(instance.box, image.shape)
+            crop = image[window(box)]
             crop_key = f"{folder}{ordinal:03d}.png"
             blobs.append(Blob(crop_key, pixels.encode_png(crop), "image/png"))
             masked_key = None
-            if self._masking:
+            if self._masking and instance.mask is not None:
                 masked_key = f"{folder}{ordinal:03d}-masked.png"
-                masked = pixels.encode_png(crop, instance.mask[y0:y1, x0:x1])
+                masked = pixels.encode_png(crop, instance.mask)
                 blobs.append(Blob(masked_key, masked, "image/png"))
+            x0, y0, x1, y1 = box
             items.append(
                 Item(
                     item_id=item_id(frame_id, self.version, ordinal),
@@ -124,13 +126,3 @@ class SegmentStage(BatchStage[_Loaded, list[Instance]]):
 def segment_version(detector: Detector, segmenter: Segmenter, prompt: str, masking: bool) -> str:
     """Whatever changes what this stage finds or stores."""
     return f"{detector.version}+{segmenter.version}+{prompt}+masking={masking}"
-
-
-def whole_pixels(box: Box, image: Image) -> tuple[int, int, int, int]:
-    """The box in whole pixels, inside the image and at least one pixel wide and high."""
-    height, width = image.shape[:2]
-    x0 = min(max(int(box[0]), 0), width - 1)
-    y0 = min(max(int(box[1]), 0), height - 1)
-    x1 = min(max(round(box[2]), x0 + 1), width)
-    y1 = min(max(round(box[3]), y0 + 1), height)
-    return x0, y0, x1, y1

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import ast
 import importlib.metadata
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from core.profiles import PROFILES
 
 ROOT = Path(__file__).parent.parent
 ROOMS = ("core", "consumers", "producers", "catalog", "infra")
@@ -24,7 +27,7 @@ ADAPTERS = (
     *("core.vision.lite", "core.vision.full"),
 )
 FLOORS = (
-    {"errors", "telemetry"},
+    {"errors", "telemetry", "profiles"},
     {"ids", "events", "settings", "files", "s3"},
     {"children", "database"},
     {"log", "state", "blobs", "vectors", "vision", "media"},
@@ -102,6 +105,18 @@ def test_only_infra_picks_adapters() -> None:
     ]
 
     assert picked == []
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_a_vision_profile_is_named_by_its_room_and_the_registry_alone(profile: str) -> None:
+    word = re.compile(rf"(?<![A-Za-z])[{profile[0].upper()}{profile[0]}]{profile[1:]}(?![a-z])")
+    naming = [
+        str(path.relative_to(ROOT))
+        for path in sources(*ROOMS)
+        if not module(path).startswith(f"core.vision.{profile}.") and word.search(path.read_text())
+    ]
+
+    assert naming == ["core/profiles.py"]
 
 
 def test_no_file_is_over_400_lines() -> None:

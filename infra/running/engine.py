@@ -14,9 +14,11 @@ from core.log.port import EventLog
 from core.ports import Ports
 from core.results.parts import PartStore
 from core.settings import Settings
+from core.vision.port import Profile
 from infra.wiring.adapters import open_decoder, open_ports, open_vectors, refuse_split
 from infra.wiring.recipes import Materials, Recipe, Recipes, needs
-from infra.wiring.stages import RECIPES, Vision, choose_vision
+from infra.wiring.stages import RECIPES
+from infra.wiring.vision import choose_profile
 
 _log = structlog.get_logger()
 
@@ -81,7 +83,7 @@ class Engine:
 async def open_engine(
     settings: Settings,
     ports: Ports | None = None,
-    choose: Callable[[Settings], Vision] = choose_vision,
+    choose: Callable[[Settings], Profile] = choose_profile,
     recipes: Recipes = RECIPES,
 ) -> AsyncIterator[Engine]:
     """Opens every stage; without a cluster, in the one process that may be the data folder's
@@ -110,7 +112,7 @@ async def open_engine(
 async def open_stages(
     settings: Settings,
     names: Sequence[str],
-    choose: Callable[[Settings], Vision] = choose_vision,
+    choose: Callable[[Settings], Profile] = choose_profile,
     recipes: Recipes = RECIPES,
 ) -> AsyncIterator[Engine]:
     """Opens some stages, whose neighbours run in other processes.
@@ -130,8 +132,8 @@ async def open_stages(
 
 
 def _loaded(
-    settings: Settings, chosen: Sequence[Recipe], choose: Callable[[Settings], Vision]
-) -> Vision:
+    settings: Settings, chosen: Sequence[Recipe], choose: Callable[[Settings], Profile]
+) -> Profile:
     vision = choose(settings)
     for recipe in chosen:
         recipe.load(vision)
@@ -142,7 +144,7 @@ async def _open(
     settings: Settings,
     ports: Ports,
     chosen: Sequence[Recipe],
-    vision: Vision,
+    vision: Profile,
     recipes: Recipes,
     stack: AsyncExitStack,
 ) -> Engine:
