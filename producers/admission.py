@@ -16,7 +16,7 @@ from core.intake.originals import ChangedWhileReadError, FileMark, UnreadableFil
 from core.media.probe import kind_of
 from producers.batches import Batches
 from producers.hold import Hold
-from producers.ledger import Ledger
+from producers.marks import SeenMarks
 from producers.options import FolderOptions
 from producers.settle import Settling
 
@@ -42,7 +42,7 @@ class Admission:
     """Takes in files that came to rest, and tells the settling what became of them.
 
     Args:
-        producer: whose name and ledger the announcements go by.
+        producer: whose name the announcements go by.
         place: the uri of the watched folder.
         on_progress: called when a batch ends.
     """
@@ -54,7 +54,7 @@ class Admission:
         *,
         intake: Intake,
         prober: Prober,
-        ledger: Ledger,
+        marks: SeenMarks,
         settling: Settling,
         options: FolderOptions,
         clock: Callable[[], float],
@@ -64,7 +64,7 @@ class Admission:
         self._place = place
         self._intake = intake
         self._prober = prober
-        self._ledger = ledger
+        self._marks = marks
         self._settling = settling
         self._options = options
         self._clock = clock
@@ -154,7 +154,7 @@ class Admission:
         for ripe, outcome in zip(batch, outcomes, strict=True):
             if isinstance(outcome, Announced):
                 self.announced += outcome.new
-                self._ledger.learn(ripe.uri, ripe.mark.text())
+                self._marks.learn(ripe.uri, ripe.mark.text())
                 self._settling.done(*ripe, now)
             elif isinstance(outcome, ChangedWhileReadError):
                 self._settling.retry(*ripe, now)

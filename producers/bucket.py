@@ -1,7 +1,7 @@
 """The bucket producer: every picture and video that is put into an S3 bucket is announced once.
 
 Notifications are hints, the listing is the truth: it subscribes first, then lists, lists again
-after each new subscription and on a timer, and compares what it sees with the ledger of what was
+after each new subscription and on a timer, and compares what it sees with the marks of what was
 announced. A server that sends no notifications is polled.
 
 The same bytes under the same key say nothing new; new bytes under the key do, and so do the same
@@ -30,7 +30,7 @@ from producers.bucket_admission import BucketAdmission, WatchedBucket
 from producers.bucket_notices import BucketNotices, Notice, Put, ServerNotices, Subscribed
 from producers.folder import State
 from producers.hold import Hold
-from producers.ledger import Ledger
+from producers.marks import SeenMarks
 from producers.objects import Version, list_bucket, sort_out
 from producers.options import BucketOptions
 
@@ -116,7 +116,7 @@ class BucketProducer:
         self._clock = clock
         place = self._bucket.place
         self._log = structlog.get_logger().bind(producer=NAME, place=place)
-        self._ledger = Ledger(state, NAME, place)
+        self._marks = SeenMarks(state, NAME, place)
         self._notices = notices or ServerNotices(
             connection, bucket, retry=options.retry, again_s=options.rescan_s
         )
@@ -124,7 +124,7 @@ class BucketProducer:
         self._admission = BucketAdmission(
             self._bucket,
             intake=intake,
-            ledger=self._ledger,
+            marks=self._marks,
             scratch=scratch,
             options=options,
             clock=clock,
@@ -191,7 +191,7 @@ class BucketProducer:
         await future
 
     async def _watch(self) -> None:
-        while not await self._load_ledger():
+        while not await self._load_marks():
             await self._rest()
         following = asyncio.create_task(self._follow_notices())
         try:
@@ -203,18 +203,18 @@ class BucketProducer:
             following.cancel()
             await asyncio.gather(following, return_exceptions=True)
 
-    async def _load_ledger(self) -> bool:
+    async def _load_marks(self) -> bool:
         self._list_at = self._away.waits_until() or 0.0
         if self._clock() < self._list_at:
             return False
         try:
-            self._recovered = await self._ledger.load(self._intake)
+            self._recovered = await self._marks.load(self._intake)
         except OutageError as error:
             self._away.failed(error, self._clock())
             return False
         self._away.succeeded()
         self._list_at = self._clock() + _SUBSCRIBE_FIRST_S
-        self._log.info("ledger_loaded", known=len(self._ledger), announced_again=self._recovered)
+        self._log.info("marks_loaded", known=len(self._marks), announced_again=self._recovered)
         return True
 
     async def _follow_notices(self) -> None:

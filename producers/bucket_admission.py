@@ -18,7 +18,7 @@ from core.s3 import S3Connection
 from producers.batches import Batches
 from producers.downloads import Downloads, NoRoomError
 from producers.hold import Hold
-from producers.ledger import Ledger
+from producers.marks import SeenMarks
 from producers.objects import Version, place_of, uri_of
 from producers.options import BucketOptions
 from producers.refusals import Refusals
@@ -62,7 +62,7 @@ class BucketAdmission:
         bucket: WatchedBucket,
         *,
         intake: Intake,
-        ledger: Ledger,
+        marks: SeenMarks,
         scratch: Path,
         options: BucketOptions,
         clock: Callable[[], float],
@@ -70,7 +70,7 @@ class BucketAdmission:
     ) -> None:
         self._bucket = bucket
         self._intake = intake
-        self._ledger = ledger
+        self._marks = marks
         self._scratch = scratch
         self._options = options
         self._downloads = Downloads(bucket.connection, bucket.name, options.downloads)
@@ -109,7 +109,7 @@ class BucketAdmission:
         self._downloads.close()
 
     def _is_new(self, version: Version) -> bool:
-        return not self._ledger.knows(self._bucket.uri(version), version.mark)
+        return not self._marks.knows(self._bucket.uri(version), version.mark)
 
     def _fits(self, version: Version) -> bool:
         return version.size <= self._options.max_object_bytes
@@ -211,7 +211,7 @@ class BucketAdmission:
     def _conclude(self, one: _Fetched, outcome: Announced | TaggingError) -> None:
         if isinstance(outcome, Announced):
             self.announced += outcome.new
-            self._ledger.learn(outcome.uri, one.found.mark)
+            self._marks.learn(outcome.uri, one.found.mark)
             self.refusals.forget(one.wanted)
         elif isinstance(outcome, ChangedWhileReadError | UnreadableFileError):
             # Nobody but us has to do with that file.

@@ -1,7 +1,7 @@
 """The folder producer: every picture and video that arrives in a folder is announced once.
 
 Events of the file system are hints, the listing is the truth: it subscribes first, then lists,
-then lists again on a timer, and compares what it sees with the ledger of what was announced.
+then lists again on a timer, and compares what it sees with the marks of what was announced.
 
 The same bytes under the same name say nothing new, so a touched file, or one that went and came
 back, is not announced again; new bytes under the name are, and so are the same bytes under
@@ -27,8 +27,8 @@ from core.intake.intake import Intake
 from core.intake.originals import FileMark
 from core.state.port import StateStore
 from producers.admission import Admission, Prober
-from producers.ledger import Ledger
 from producers.listing import Listing, list_folder, look, marks_of
+from producers.marks import SeenMarks
 from producers.notices import FolderNotices
 from producers.options import FolderOptions
 from producers.overlap import refuse_overlap
@@ -107,7 +107,7 @@ class FolderProducer:
         self._intake = intake
         self._clock = clock
         self._log = structlog.get_logger().bind(producer=NAME, place=place)
-        self._ledger = Ledger(state, NAME, place)
+        self._marks = SeenMarks(state, NAME, place)
         self._settling = Settling(self._options.settle_s, self._options.undecodable_after_s)
         self._notices = FolderNotices(self._root, self._hint)
         self._wake = asyncio.Event()
@@ -116,7 +116,7 @@ class FolderProducer:
             place,
             intake=intake,
             prober=prober,
-            ledger=self._ledger,
+            marks=self._marks,
             settling=self._settling,
             options=self._options,
             clock=clock,
@@ -155,7 +155,7 @@ class FolderProducer:
         """Watches until ``stop``; ends early only by an error that no waiting mends."""
         waker = asyncio.create_task(self._wake_when(stop))
         try:
-            while not stop.is_set() and not await self._load_ledger():
+            while not stop.is_set() and not await self._load_marks():
                 await self._rest()
             while not stop.is_set():
                 await self._pass()
@@ -180,19 +180,19 @@ class FolderProducer:
         self._wake.set()
         await future
 
-    async def _load_ledger(self) -> bool:
+    async def _load_marks(self) -> bool:
         hold, now = self._admission.hold, self._clock()
         if now < (hold.waits_until() or now):
             return False
         try:
-            self._recovered = await self._ledger.load(self._intake)
+            self._recovered = await self._marks.load(self._intake)
         except OutageError as error:
             hold.failed(error, now)
             self._list_at = hold.waits_until() or now
             return False
         hold.succeeded()
         self._list_at = 0.0
-        self._log.info("ledger_loaded", known=len(self._ledger), announced_again=self._recovered)
+        self._log.info("marks_loaded", known=len(self._marks), announced_again=self._recovered)
         return True
 
     async def _pass(self) -> None:
@@ -272,7 +272,7 @@ class FolderProducer:
                 self._unhinted.add(path)
             self._present.add(path)
             uri = Path(path).as_uri()
-            if path in self._settling or not self._ledger.knows(uri, mark.text()):
+            if path in self._settling or not self._marks.knows(uri, mark.text()):
                 self._observe(path, mark, now)
 
     async def _look_again(self) -> None:

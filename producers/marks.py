@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from core.intake.announcements import ledger_prefix, parse_entry
+from core.intake.announcements import ledger_prefix, parse_announcement
 from core.intake.intake import Intake
 from core.state.port import StateStore
 
 
-class Ledger:
+class SeenMarks:
     """The marks of the newest announcements of a place, by uri.
 
     The entries are written by the intake, because only it knows when an event is in the log; this
@@ -33,7 +33,7 @@ class Ledger:
         recovered = await intake.recover(self._producer, self._place)
         prefix = ledger_prefix(self._producer, self._place)
         for key, value in await self._state.scan(prefix):
-            entry = parse_entry(key, value)
+            entry = parse_announcement(key, value)
             self._marks[entry.upload.uri] = entry.mark
         return recovered
 
