@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 
+from core.blobs.keys import data_key
 from core.blobs.port import Blob, BlobStore
 from core.envelope import INLINE_LIMIT, Event, dump, encode
 from core.events import Data
@@ -82,7 +83,7 @@ async def encode_checked(event: Event[Data], value: bytes, blobs: BlobStore) -> 
     """The event as a record; data over the inline limit is stored first and referred to."""
     if len(value) <= INLINE_LIMIT:
         return encode(event, value)
-    key = f"data/{event.data.topic}/{content_hash(value)}.json"
+    key = data_key(event.data.topic, content_hash(value))
     await blobs.put([Blob(key, value, "application/json")])
     return encode(event, dataref=key)
 
