@@ -86,7 +86,7 @@ async def stock(ports: Ports, made: Plan, on_done: OnDone) -> None:
     Args:
         on_done: told of each picture what became of it.
     """
-    intake = Intake(ports.log, ports.blobs, ports.state)
+    intake = Intake(ports)
     async with listening(ports) as answers:
         waits: list[asyncio.Future[MediaTagged]] = []
         for path, entry in made.underway:

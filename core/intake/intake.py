@@ -16,15 +16,13 @@ from pathlib import Path
 import structlog
 
 from core import ids, telemetry
-from core.blobs.port import BlobStore
 from core.envelope import dump
 from core.errors import OutageError, TaggingError
 from core.events import MediaUploaded, Product, Purpose
 from core.intake.announcements import Announcement, ledger_key, ledger_prefix, parse_announcement
 from core.intake.originals import FileMark, Original, changed, read_original, unreadable
-from core.log.port import EventLog
+from core.ports import Ports
 from core.runtime.publisher import Publisher, encode_checked
-from core.state.port import StateStore
 from core.tracing import traces as tracing
 
 _log = structlog.get_logger()
@@ -92,18 +90,10 @@ class Intake:
         parallel: batches under way at once; also how many files are read at once.
     """
 
-    def __init__(
-        self,
-        log: EventLog,
-        blobs: BlobStore,
-        state: StateStore,
-        *,
-        batch: int = 64,
-        parallel: int = 4,
-    ) -> None:
-        self._publisher = Publisher(log, lambda: None)
-        self._blobs = blobs
-        self._state = state
+    def __init__(self, ports: Ports, *, batch: int = 64, parallel: int = 4) -> None:
+        self._publisher = Publisher(ports.log, lambda: None)
+        self._blobs = ports.blobs
+        self._state = ports.state
         self._batch = batch
         self._batches = asyncio.Semaphore(parallel)
         self._readers = asyncio.Semaphore(parallel)

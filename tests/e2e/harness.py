@@ -42,7 +42,7 @@ class Rig:
         return Engine(materials, build_stages(materials))
 
     async def announce(self, *submissions: Submission) -> list[Announced]:
-        intake = Intake(self.ports.log, self.ports.blobs, self.ports.state)
+        intake = Intake(self.ports)
         outcomes = await intake.announce_many(submissions)
         return [outcome for outcome in outcomes if not isinstance(outcome, TaggingError)]
 
