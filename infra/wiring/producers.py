@@ -14,8 +14,8 @@ from core.intake.intake import Intake
 from core.settings import Settings
 from core.state.port import StateStore
 from infra.wiring.adapters import open_decoder, open_ports, open_s3, open_scratch
-from producers.admission import Prober
 from producers.folder import FolderProducer
+from producers.folder_admission import Prober
 from producers.options import BucketOptions, FolderOptions
 
 if TYPE_CHECKING:  # imported where it is used, since most runs have no S3 server

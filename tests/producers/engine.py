@@ -22,8 +22,8 @@ from core.log.sqlite.log import SqliteEventLog
 from core.ports import Ports
 from core.state.port import StateStore
 from core.state.sqlite import SqliteStateStore
-from producers.admission import Prober
 from producers.folder import FolderProducer
+from producers.folder_admission import Prober
 from producers.options import FolderOptions
 
 START, END = b"\xff\xd8", b"\xff\xd9"

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from producers import notices
-from producers.notices import FolderNotices
+from producers import folder_notices
+from producers.folder_notices import FolderNotices
 from tests.producers.engine import eventually, names
 
 
@@ -40,7 +40,7 @@ async def test_reading_a_file_is_no_hint(folder: Path) -> None:
 async def test_a_file_system_without_events_is_found_out(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(notices._Handler, "dispatch", lambda self, event: None)
+    monkeypatch.setattr(folder_notices._Handler, "dispatch", lambda self, event: None)
     watch = FolderNotices(str(folder), lambda paths: None)
 
     reason = await watch.start(0.1)
@@ -55,7 +55,7 @@ async def test_a_remote_file_system_is_not_trusted_though_its_self_test_would_pa
 ) -> None:
     mounts = tmp_path / "mounts"
     mounts.write_text(f"/dev/vda / ext4 rw 0 0\nnas:/p {folder} nfs4 rw 0 0\n")
-    monkeypatch.setattr(notices, "_MOUNTS", mounts)
+    monkeypatch.setattr(folder_notices, "_MOUNTS", mounts)
     watch = FolderNotices(str(folder), lambda paths: None)
 
     reason = await watch.start(10.0)
@@ -71,7 +71,7 @@ async def test_a_limit_on_watches_is_a_reason_and_no_error(
         def schedule(self, *args: object, **options: object) -> None:
             raise OSError(28, "inotify watch limit reached")
 
-    monkeypatch.setattr(notices, "Observer", Limited)
+    monkeypatch.setattr(folder_notices, "Observer", Limited)
     watch = FolderNotices(str(folder), lambda paths: None)
 
     assert "inotify watch limit reached" in (await watch.start(0.1) or "")
