@@ -96,11 +96,14 @@ class Admission(Protocol[_Given]):
 
     Attributes:
         hold: keeps it still while what it needs is away.
-        announced: how many were, so far.
     """
 
     hold: Hold
-    announced: int
+
+    @property
+    def announced(self) -> int:
+        """How many were, so far."""
+        ...
 
     @property
     def busy(self) -> bool:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import asyncio
+import threading
 from pathlib import Path
 
 import pytest
@@ -76,3 +78,31 @@ async def test_a_limit_on_watches_is_a_reason_and_no_error(
 
     assert "inotify watch limit reached" in (await watch.start(0.1) or "")
     await watch.stop()
+
+
+async def test_who_stops_amid_a_long_subscription_ends_it(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Slow(threading.Thread):
+        asked, let, stopped = threading.Event(), threading.Event(), threading.Event()
+
+        def schedule(self, *args: object, **options: object) -> None:
+            pass
+
+        def start(self) -> None:
+            self.asked.set()
+            self.let.wait(30)
+
+        def stop(self) -> None:
+            self.stopped.set()
+
+    monkeypatch.setattr(folder_notices, "Observer", Slow)
+    watch = FolderNotices(str(folder), lambda paths: None)
+    starting = asyncio.create_task(watch.start(10.0))
+    await asyncio.to_thread(Slow.asked.wait)
+
+    starting.cancel()
+    await watch.stop()
+
+    assert Slow.stopped.is_set()
+    Slow.let.set()
