@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from consumers import pixels
+from core.blobs import keys
 from core.blobs.port import Blob, BlobStore
 from core.envelope import Event
 from core.events import Data, FrameExtracted, Item, ItemsSegmented
@@ -67,7 +68,7 @@ class SegmentStage(BatchStage[_Loaded, list[Instance]]):
         self, event: Event[Data], loaded: _Loaded, result: list[Instance]
     ) -> Sequence[Output]:
         extracted = event.of(FrameExtracted).data
-        folder = f"crops/{event.pipeline}/{extracted.frame.frame_id}/"
+        folder = keys.crops_prefix(event.pipeline, extracted.frame.frame_id)
         items, blobs = await asyncio.to_thread(
             self._cut, extracted.frame.frame_id, folder, loaded.image, result
         )
@@ -95,11 +96,11 @@ class SegmentStage(BatchStage[_Loaded, list[Instance]]):
         for ordinal, instance in enumerate(sorted(instances, key=lambda found: found.box)):
             box = whole_pixels(instance.box, image.shape)
             crop = image[window(box)]
-            crop_key = f"{folder}{ordinal:03d}.png"
+            crop_key = keys.crop_key(folder, ordinal)
             blobs.append(Blob(crop_key, pixels.encode_png(crop), "image/png"))
             masked_key = None
             if self._masking and instance.mask is not None:
-                masked_key = f"{folder}{ordinal:03d}-masked.png"
+                masked_key = keys.masked_key(folder, ordinal)
                 masked = pixels.encode_png(crop, instance.mask)
                 blobs.append(Blob(masked_key, masked, "image/png"))
             x0, y0, x1, y1 = box

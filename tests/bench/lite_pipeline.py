@@ -70,7 +70,7 @@ async def engine(photos: Sequence[Path], vision: Profile, folder: Path) -> float
         runs = Engine(materials, RECIPES)
         started = time.perf_counter()
         task = asyncio.create_task(runs.run())
-        intake = Intake(ports.log, ports.blobs, ports.state)
+        intake = Intake(ports)
         await intake.announce_many([Submission(p, p.as_uri(), "bench") for p in photos])
         while not await runs.idle():  # noqa: ASYNC110
             await asyncio.sleep(0.05)

@@ -51,7 +51,7 @@ async def announce(settings: Settings, count: int) -> None:
     for number, path in enumerate(paths):
         path.write_bytes(png("red", side=64 + number))
     async with open_ports(settings) as ports:
-        intake = Intake(ports.log, ports.blobs, ports.state)
+        intake = Intake(ports)
         await intake.announce_many([Submission(path, path.as_uri(), "test") for path in paths])
 
 
