@@ -124,8 +124,10 @@ class Child:
 
     async def wait(self) -> None:
         """Until the process is gone and its pipes are closed."""
+        await self._process.wait()
         await asyncio.wait({self._life})
-        self._life.result()
+        if not self._life.cancelled():
+            self._life.result()
 
     async def close(self) -> None:
         """Lets the child end by itself; one that stays busy for 5 s is killed."""
