@@ -72,14 +72,15 @@ class EngineProcess:
     async def close(self) -> None:
         """Lets the engine flush; one that stays busy is killed, which loses nothing. Closing a
         second time does nothing."""
-        lock, self._lock = self._lock, None
-        running, self._running = self._running, None
-        try:
-            if running is not None:
-                await running.close()
-        finally:
-            if lock is not None:
-                lock.release()
+        async with self._starting:
+            lock, self._lock = self._lock, None
+            running, self._running = self._running, None
+            try:
+                if running is not None:
+                    await running.close()
+            finally:
+                if lock is not None:
+                    lock.release()
 
     async def _run(self) -> Child:
         async with self._starting:
