@@ -28,7 +28,7 @@ ADAPTERS = (
 )
 FLOORS = (
     {"errors", "telemetry", "profiles"},
-    {"ids", "events", "settings", "files", "s3"},
+    {"ids", "events", "settings", "files", "s3", "bounds"},
     {"children", "database"},
     {"log", "state", "blobs", "vectors", "vision", "media"},
     {"envelope", "tracing", "ports"},

@@ -16,7 +16,7 @@ import structlog
 from core import telemetry
 from core.blobs.port import BlobStore
 from core.claimcheck import decode_checked
-from core.envelope import attributes_of
+from core.envelope import PURPOSES, attributes_of, place_of
 from core.errors import (
     OutageError,
     OwnershipLostError,
@@ -26,7 +26,7 @@ from core.errors import (
 )
 from core.events import Tombstone
 from core.log.port import Message, Record
-from core.runtime.deadletters import dead_letter
+from core.runtime.deadletters import dead_letter, reason_of
 from core.runtime.publisher import Publisher, encode_outputs
 from core.runtime.retry import OutageGate, RetryPolicy
 from core.runtime.stage import Context, Stage
@@ -116,34 +116,39 @@ class Delivery:
     async def bury(
         self, record: Record, owned: Callable[[], bool], error: Exception, attempts: int
     ) -> None:
-        """Publishes the dead letter; waits out outages of the log."""
-        letter = dead_letter(record, self._stage.name, self._stage.pipeline, error, attempts)
+        """Publishes the dead letter, whatever the record is; waits out outages."""
+        name, reason = self._stage.name, reason_of(error)
+        letter, blob = dead_letter(record, name, self._stage.pipeline, error, attempts)
         _log.warning(
             "event_dead_lettered",
-            stage=self._stage.name,
-            media_id=record.headers.get("ce_subject"),
-            frame=record.headers.get("ce_frame"),
+            stage=name,
+            record=place_of(record),
+            media_id=letter.headers["ce_subject"],
+            frame=letter.headers.get("ce_frame"),
             attempts=attempts,
             error=type(error).__name__,
-            reason=str(error),
+            reason=reason,
             exc_info=None if isinstance(error, PermanentError) else error,
         )
         while True:
             try:
+                if blob is not None:
+                    await self._blobs.put([blob])
                 await self._publish([letter], owned)
             except OutageError as outage:
                 await self._gate.outage(outage)
             else:
                 self._gate.recovered()
                 if tracing.traced():
-                    _trace(record, [letter], 0.0, str(error))
+                    _trace(record, [letter], 0.0, reason)
                 return
 
     def _wanted(self, record: Record) -> bool:
         target = record.headers.get("ce_target")
         if target is not None and target != self._stage.name:
             return False
-        return record.headers.get("ce_purpose", "query") in self._stage.purposes
+        purpose = record.headers.get("ce_purpose", "query")
+        return purpose in self._stage.purposes or purpose not in PURPOSES  # decoding refuses it
 
     async def _attempt(self, record: Record, attempt: int) -> list[Message]:
         event = await decode_checked(record, self._blobs)
@@ -175,7 +180,7 @@ class Delivery:
             media_id=record.headers.get("ce_subject"),
             attempt=attempts,
             error=type(error).__name__,
-            reason=str(error),
+            reason=reason_of(error),
             next_attempt_in_s=round(delay, 3),
         )
         await asyncio.sleep(delay)
