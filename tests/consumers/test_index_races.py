@@ -11,12 +11,13 @@ from core.envelope import Event
 from core.errors import OutageError
 from core.events import ItemsEmbedded
 from core.vectors.port import VectorStore
-from tests.consumers.catalogs import CONTEXT
+from tests.consumers.catalogs import CONTEXT, embedded
 from tests.consumers.shops import THRESHOLD, flags, right_flags, shop
-from tests.consumers.turns import Turns, TurnStore
 from tests.contracts.vector_factories import VECTORS
+from tests.turns import Turns, TurnStore
 
 ORDERS = 100
+FLAGGING = frozenset({"scroll", "upsert", "search", "annotate", "delete"})
 
 
 @pytest.fixture
@@ -67,3 +68,29 @@ async def test_duplicate_flags_are_right_after_crashes_at_any_call(
     wrong = [seed for seed in range(ORDERS) if not await indexed(vectors, seed, trouble=0.1)]
 
     assert wrong == []
+
+
+async def test_only_what_is_near_costs_more_than_one_search(vectors: VectorStore) -> None:
+    shop = [
+        embedded("m1", {"alone": 90}, "A"),
+        embedded("m2", {"first": 0}, "B"),
+        embedded("m3", {"smaller": 0.5}, "A"),
+        embedded("m4", {"larger": 0.5}, "C"),
+    ]
+    calls: dict[str, list[str]] = {}
+
+    async def process() -> None:
+        for event in shop:
+            store = TurnStore(vectors, turns)
+            await IndexStage(store, "catalog", 2, THRESHOLD).handle(event, CONTEXT)
+            calls[event.subject] = [call for call in store.calls if call in FLAGGING]
+
+    turns = Turns(0)
+    await turns.conduct(process())
+
+    assert calls == {
+        "m1": ["scroll", "upsert", "search"],
+        "m2": ["scroll", "upsert", "search"],
+        "m3": ["scroll", "upsert", "search", "annotate", "scroll", "search"],
+        "m4": ["scroll", "upsert", "search", "annotate", "search"],
+    }

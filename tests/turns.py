@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
@@ -60,18 +60,22 @@ class TurnStore:
 
     Args:
         trouble: the share of calls that fail, half of them after they have done their work.
+
+    Attributes:
+        calls: the names of those made so far.
     """
 
     def __init__(self, store: VectorStore, turns: Turns, trouble: float = 0.0) -> None:
         self._store = store
         self._turns = turns
         self._trouble = trouble
+        self.calls: list[str] = []
 
     async def create(self, spec: CollectionSpec) -> None:
         await self._turn(partial(self._store.create, spec))
 
     async def collections(self) -> dict[str, CollectionSpec]:
-        return await self._turn(self._store.collections)
+        return await self._turn(partial(self._store.collections))
 
     async def drop(self, collection: str) -> None:
         await self._turn(partial(self._store.drop, collection))
@@ -124,8 +128,9 @@ class TurnStore:
     async def close(self) -> None:
         """The store is shared."""
 
-    async def _turn(self, call: Callable[[], Awaitable[_Answer]]) -> _Answer:
+    async def _turn(self, call: partial[Coroutine[Any, Any, _Answer]]) -> _Answer:
         await self._turns.mine()
+        self.calls.append(call.func.__name__)
         fails = self._turns.random.random() < self._trouble
         if fails and self._turns.random.random() < 0.5:
             raise OutageError("the process died before the call")
