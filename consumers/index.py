@@ -23,6 +23,7 @@ from core.vectors.port import Filter, Point, VectorStore
 
 _PAGE = 256
 _ROUNDING = 1e-6
+"""By so much a number of a vector may come back from a store other than it was given."""
 
 
 class IndexStage(Stage):
@@ -115,7 +116,7 @@ def _point(event: Event[Data], product: Product, item: EmbeddedItem) -> Point:
 
 
 def _same(old: Point, new: Point) -> bool:
-    """Whether all flags may stay: a store gives back what it was given but for rounding."""
+    """Whether it bears on the same flags as before."""
     return rank_of(old) == rank_of(new) and np.allclose(
         old.vector, new.vector, rtol=0, atol=_ROUNDING
     )
