@@ -1,5 +1,5 @@
-"""Duplicate flags: which points of a catalog repeat another one, kept right in their payloads by any
-number of processes.
+"""Duplicate flags: which points of a catalog repeat another one, kept right in their payloads by
+any number of processes.
 
 **What is right.** A point is flagged if a point within the threshold has a smaller rank, and the
 flag names the smallest such; a rank is (product id, item id). So flags follow from the points that
