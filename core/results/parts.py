@@ -38,7 +38,14 @@ class FrameList(BaseModel):
 
 
 class Latest(BaseModel):
-    """The newest revision of a medium's result. ``digest`` is over all but the revision."""
+    """The newest revision of a medium's result.
+
+    Attributes:
+        digest: over all but the revision.
+        announced: whether the revision stands in the log.
+        collections: of media, where vectors of the medium may stand; None in what was written
+            before that was noted.
+    """
 
     revision: int
     digest: str
@@ -46,6 +53,7 @@ class Latest(BaseModel):
     root: str
     status: Status
     announced: bool
+    collections: list[str] | None = None
 
 
 Run = tuple[str, str]
