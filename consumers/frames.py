@@ -25,6 +25,7 @@ from core.events import (
 from core.ids import frame_id
 from core.media.decode import Decoder
 from core.media.decoded import Decoded
+from core.results.medium import Run
 from core.results.parts import FrameList, PartStore
 from core.runtime.stage import Context, Output, Stage
 from core.state.port import StateStore
@@ -118,7 +119,7 @@ class FramesStage(Stage):
         if latest is None or latest.status != "complete" or latest.pipeline != self.pipeline:
             return []
         parts = await self._parts.parts(media_id)
-        items = parts.frames.get((latest.root, latest.pipeline), {})
+        items = parts.frames.get(Run(latest.root, latest.pipeline), {})
         if len(items) != len(known.framed.frames):
             return []
         embedded = []

@@ -191,7 +191,10 @@ def _results(materials: Materials) -> Stage:
         ResultWriter(known, ports.blobs, _given(materials.vectors)),
         Thresholds(_or(match.duplicate_within, within), _or(match.duplicate_across, across)),
         backlog(ports.log),
-        ResultsOptions(partial_after_s=materials.settings.runtime.partial_after_s),
+        ResultsOptions(
+            concurrency=materials.settings.runtime.concurrency,
+            partial_after_s=materials.settings.runtime.partial_after_s,
+        ),
     )
 
 
