@@ -55,7 +55,7 @@ class FramesStage(Stage):
                 return cached
         if known is None:
             known = await self._decode(upload)
-        return self._say(known, upload.data)
+        return self._say(known)
 
     async def _decode(self, upload: Event[MediaUploaded]) -> FrameList:
         medium = upload.data
@@ -97,21 +97,22 @@ class FramesStage(Stage):
         await self._blobs.put(blobs)
         return frames
 
-    def _say(self, known: FrameList, medium: MediaUploaded) -> list[Output]:
+    def _say(self, known: FrameList) -> list[Output]:
+        framed = known.framed
         extracted = [
             Output(
                 FrameExtracted(
-                    media_id=medium.media_id,
+                    media_id=framed.media_id,
                     frame=frame,
-                    prompt=medium.prompt,
-                    product=medium.product,
+                    prompt=known.prompt,
+                    product=framed.product,
                 ),
                 pipeline=self.pipeline,
                 frame=frame.frame_id,
             )
-            for frame in known.framed.frames
+            for frame in framed.frames
         ]
-        return [*extracted, Output(known.framed, pipeline=self.pipeline)]
+        return [*extracted, Output(framed, pipeline=self.pipeline)]
 
     async def _from_parts(self, media_id: str, known: FrameList) -> list[Output]:
         """The stored items of a complete result as if ``embed`` had just made them."""
