@@ -10,11 +10,11 @@ from pathlib import Path
 from catalog.folder import ProductPicture
 from core.errors import TaggingError
 from core.events import MediaTagged
-from core.intake.announcements import LedgerEntry, ledger_prefix, parse_entry
-from core.intake.intake import Announced, Intake, Submission
+from core.intake.announcements import Announcement, ledger_prefix, parse_announcement
+from core.intake.intake import Intake, Submission
 from core.intake.originals import FileMark
 from core.ports import Ports
-from core.results.answers import Answers, listening
+from core.results.answers import listening
 from core.results.reading import result
 
 PRODUCER = "catalog"
@@ -36,7 +36,7 @@ class Plan:
     """
 
     submissions: list[Submission] = field(default_factory=list)
-    underway: list[tuple[Path, LedgerEntry]] = field(default_factory=list)
+    underway: list[tuple[Path, Announcement]] = field(default_factory=list)
     settled: list[tuple[Path, MediaTagged]] = field(default_factory=list)
 
     @property
@@ -53,7 +53,7 @@ async def plan(ports: Ports, place: str, pictures: Sequence[ProductPicture]) -> 
     entries = {
         entry.upload.uri: entry
         for key, value in await ports.state.scan(ledger_prefix(PRODUCER, place))
-        for entry in (parse_entry(key, value),)
+        for entry in (parse_announcement(key, value),)
     }
     made = Plan()
     for picture in pictures:
@@ -86,44 +86,28 @@ async def stock(ports: Ports, made: Plan, on_done: OnDone) -> None:
     Args:
         on_done: told of each picture what became of it.
     """
-    intake = Intake(ports.log, ports.blobs, ports.state)
+    intake = Intake(ports)
     async with listening(ports) as answers:
-        waits: list[asyncio.Future[MediaTagged]] = []
-        for path, entry in made.underway:
-            known = await _answer(ports, entry.upload.media_id, entry.root)
-            waits += _expect(answers, path, entry.root, known, on_done)
-        for start in range(0, len(made.submissions), _TOGETHER):
-            some = made.submissions[start : start + _TOGETHER]
-            for submission, outcome in zip(some, await intake.announce_many(some), strict=True):
-                if isinstance(outcome, TaggingError):
-                    on_done(submission.path, outcome)
-                    continue
-                known = await _known(ports, outcome)
-                waits += _expect(answers, submission.path, outcome.root, known, on_done)
-        await asyncio.gather(*waits)
 
+        async def tell(path: Path, media_id: str, root: str) -> None:
+            on_done(path, await answers.to(media_id, root))
 
-def _expect(
-    answers: Answers, path: Path, root: str, known: MediaTagged | None, on_done: OnDone
-) -> list[asyncio.Future[MediaTagged]]:
-    if known is not None:
-        on_done(path, known)
-        return []
-    future = answers.to(root)
-
-    def tell(done: asyncio.Future[MediaTagged]) -> None:
-        if not done.cancelled() and done.exception() is None:
-            on_done(path, done.result())
-
-    future.add_done_callback(tell)
-    return [future]
-
-
-async def _known(ports: Ports, announced: Announced) -> MediaTagged | None:
-    """Nothing new was said of a picture that only looks changed: its answer may be long there."""
-    if announced.new:
-        return None
-    return await _answer(ports, announced.media_id, announced.root)
+        try:
+            async with asyncio.TaskGroup() as waiting:
+                for path, entry in made.underway:
+                    waiting.create_task(tell(path, entry.upload.media_id, entry.root))
+                for start in range(0, len(made.submissions), _TOGETHER):
+                    some = made.submissions[start : start + _TOGETHER]
+                    outcomes = await intake.announce_many(some)
+                    for submission, outcome in zip(some, outcomes, strict=True):
+                        if isinstance(outcome, TaggingError):
+                            on_done(submission.path, outcome)
+                        else:
+                            waiting.create_task(
+                                tell(submission.path, outcome.media_id, outcome.root)
+                            )
+        except BaseExceptionGroup as group:
+            raise group.exceptions[0] from group  # one outcome ends them all: who listens failed
 
 
 async def _answer(ports: Ports, media_id: str, root: str) -> MediaTagged | None:
@@ -132,7 +116,7 @@ async def _answer(ports: Ports, media_id: str, root: str) -> MediaTagged | None:
     return tagged if answered else None
 
 
-def _changed(path: Path, entry: LedgerEntry) -> bool:
+def _changed(path: Path, entry: Announcement) -> bool:
     try:
         return FileMark.of(path.stat()).text() != entry.mark
     except OSError:

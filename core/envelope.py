@@ -1,8 +1,9 @@
 """CloudEvents 1.0 around the data, as Kafka carries them.
 
 Written in binary mode: attributes are record headers (``ce_id``, ``ce_type``, ...), the value is
-the data's JSON. Read in binary and in structured mode (``application/cloudevents+json``). Data
-over the limit goes to the blob store and the event carries ``dataref`` instead (claim check).
+the data's JSON. Read in binary and in structured mode (``application/cloudevents+json``). A record
+without a value is a tombstone: it is an event, too, whose data says what is gone. Data that is too
+large for a record is ``core.claimcheck``'s.
 
 Sources: CloudEvents 1.0.2, its Kafka protocol binding, and its extensions ``dataref`` and
 distributed tracing (W3C Trace Context).
@@ -22,18 +23,16 @@ from typing import Any, Generic, TypeVar, cast
 from pydantic import ValidationError
 
 from core.errors import NewerEventError, SchemaError
-from core.events import MODELS, Data, DeadLetter, Purpose
+from core.events import MODELS, Data, DeadLetter, Purpose, Tombstone
 from core.log.port import Message, Record
 
 D = TypeVar("D", bound=Data)
 DataT_co = TypeVar("DataT_co", bound=Data, covariant=True)
 
-INLINE_LIMIT = 900_000
-"""Bytes of data that travel inside a record; Kafka refuses records over 1 MB by default."""
-
 _STRUCTURED = "application/cloudevents+json"
 _KNOWN: tuple[type[Data], ...] = (*MODELS, DeadLetter)
 _BY_TYPE: dict[str, type[Data]] = {model.type(): model for model in _KNOWN}
+_TYPES: dict[str, str] = {model.topic: model.type() for model in _KNOWN}
 _VERSIONED = re.compile(r"(?P<name>.+)\.v(?P<major>\d+)$")
 _REQUIRED = ("ce_id", "ce_source", "ce_type", "ce_subject", "ce_root")
 _OURS = frozenset(
@@ -88,12 +87,13 @@ class Event(Generic[DataT_co]):
 
 def encode(event: Event[Data], value: bytes | None = None, dataref: str | None = None) -> Message:
     """The event as a record. ``value`` spares a second serialisation; with ``dataref`` the value
-    is empty (not absent: that would be a tombstone)."""
+    is empty. Only a tombstone's is absent."""
+    data = event.data
     headers = {
         "ce_specversion": "1.0",
         "ce_id": event.id,
         "ce_source": event.source,
-        "ce_type": event.data.type(),
+        "ce_type": type_of(data),
         "ce_time": event.time or now(),
         "ce_subject": event.subject,
         "ce_root": event.root,
@@ -112,16 +112,19 @@ def encode(event: Event[Data], value: bytes | None = None, dataref: str | None =
         headers["traceparent"] = event.traceparent
     for name, text in event.extensions.items():
         headers[f"ce_{name}"] = text
+    if isinstance(data, Tombstone):
+        return Message(data.of_topic, data.of_key, None, headers)
     if dataref is not None:
         headers["ce_dataref"] = dataref
         value = b""
     elif value is None:
-        value = dump(event.data)
-    return Message(event.data.topic, event.data.key(), value, headers)
+        value = dump(data)
+    return Message(data.topic, data.key(), value, headers)
 
 
 def encode_structured(event: Event[Data]) -> Message:
-    """The event in structured mode: one JSON object; for senders and tools that prefer it."""
+    """The event in structured mode: one JSON object; for senders and tools that prefer it. Of a
+    tombstone the data is null, and the record is no tombstone."""
     binary = encode(event)
     attributes: dict[str, Any] = {
         name.removeprefix("ce_"): text
@@ -129,7 +132,7 @@ def encode_structured(event: Event[Data]) -> Message:
         if name.startswith("ce_") or name == "traceparent"
     }
     attributes["datacontenttype"] = "application/json"
-    attributes["data"] = json.loads(binary.value or b"{}")
+    attributes["data"] = None if binary.value is None else json.loads(binary.value)
     value = json.dumps(attributes, ensure_ascii=False).encode()
     return Message(binary.topic, binary.key, value, {"content-type": _STRUCTURED})
 
@@ -158,13 +161,15 @@ def attributes_of(record: Record) -> dict[str, str]:
 
 
 def decode(record: Record, referenced: bytes | None = None) -> Event[Data]:
-    """Reads either mode; ``referenced`` is what :func:`dataref` pointed at.
+    """Reads either mode, and tombstones; ``referenced`` is what :func:`dataref` pointed at.
 
     Raises:
         SchemaError: an attribute is missing or the data does not follow its model.
         NewerEventError: the type's major version is one that this build does not know.
     """
     headers: Mapping[str, Any] = record.headers
+    if record.value is None and "dead_letter" not in headers:
+        return _tombstone(record)
     if "dead_letter" in headers:  # its value is the original's, its data a header
         body = headers["dead_letter"].encode()
     elif _structured(record):
@@ -177,6 +182,21 @@ def decode(record: Record, referenced: bytes | None = None) -> Event[Data]:
         if not headers.get(header):
             name = header.removeprefix("ce_")
             raise SchemaError(f"CloudEvents attribute '{name}' is missing on {record.topic}")
+    return _event(headers, parse(headers["ce_type"], body))
+
+
+def _tombstone(record: Record) -> Event[Data]:
+    """Others write tombstones without any header; what such a one leaves unsaid is its place."""
+    if record.key is None:
+        raise SchemaError(f"a record on {record.topic} has neither a key nor a value")
+    place = f"{record.topic}/{record.partition}/{record.offset}"
+    unsaid = {"ce_id": place, "ce_source": f"/topics/{record.topic}", "ce_subject": record.key}
+    headers = {**unsaid, "ce_root": place, **record.headers}
+    gone = Tombstone(media_id=headers["ce_subject"], of_topic=record.topic, of_key=record.key)
+    return _event(headers, gone)
+
+
+def _event(headers: Mapping[str, Any], data: Data) -> Event[Data]:
     purpose = headers.get("ce_purpose", "query")
     if purpose not in ("query", "catalog"):
         raise SchemaError(f"purpose '{purpose}' is neither 'query' nor 'catalog'")
@@ -185,7 +205,7 @@ def decode(record: Record, referenced: bytes | None = None) -> Event[Data]:
         source=headers["ce_source"],
         subject=headers["ce_subject"],
         root=headers["ce_root"],
-        data=parse(headers["ce_type"], body),
+        data=data,
         purpose=purpose,
         pipeline=headers.get("ce_pipeline", ""),
         frame=headers.get("ce_frame"),
@@ -208,6 +228,13 @@ def parse(event_type: str, body: bytes) -> Data:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "data"
         raise SchemaError(f"{event_type}: {where}: {first['msg']}") from error
+
+
+def type_of(data: Data) -> str:
+    """The CloudEvents type: topic and major version. A tombstone has that of what is gone."""
+    if isinstance(data, Tombstone):
+        return _TYPES.get(data.of_topic, f"{data.of_topic}.v1")
+    return data.type()
 
 
 def dump(data: Data) -> bytes:

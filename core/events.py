@@ -47,6 +47,22 @@ class Data(_Model):
         return self.media_id
 
 
+class Tombstone(Data):
+    """What a compacted topic says of a key that is gone: a record without a value.
+
+    Attributes:
+        of_topic, of_key: where it stands, and what is gone there.
+    """
+
+    topic = ""  # it has none of its own
+
+    of_topic: str
+    of_key: str
+
+    def key(self) -> str:
+        return self.of_key
+
+
 class Product(_Model):
     """A catalog product; unknown columns of a shop's export stay as they are."""
 

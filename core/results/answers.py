@@ -6,69 +6,128 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
-from core.blobs.port import BlobStore
-from core.envelope import Event, dataref, decode
-from core.events import Data, MediaTagged
+import structlog
+
+from core.claimcheck import decode_checked
+from core.errors import NewerEventError, OutageError, PermanentError, TaggingError
+from core.events import MediaTagged
 from core.log.port import Record, TopicPartition
 from core.ports import Ports
+from core.results.reading import result
+from core.runtime.retry import RetryPolicy
+
+_log = structlog.get_logger()
+
+_POLICY = RetryPolicy(base_s=0.2, cap_s=10.0)
 
 
 class Answers:
-    """The results said since it began to listen, by the announcement that they answer."""
+    """Hears the results, and hands each to whoever waits for it; others leave nothing behind.
 
-    def __init__(self) -> None:
-        self._awaited: dict[str, asyncio.Future[MediaTagged]] = {}
-        self._said: dict[str, MediaTagged] = {}
+    A result may be said before anybody asks for it, between the announcement and the question. So
+    who asks is noted first, and then what is stored already is looked at: a result is stored
+    before it is said, so one of the two finds it.
+    """
 
-    def to(self, root: str) -> asyncio.Future[MediaTagged]:
-        """The result that names this announcement, also if it came before this was asked."""
-        future = self._awaited.get(root)
-        if future is None:
-            future = self._awaited[root] = asyncio.get_running_loop().create_future()
-            if (tagged := self._said.pop(root, None)) is not None:
-                future.set_result(tagged)
-        return future
+    def __init__(self, ports: Ports) -> None:
+        self._ports = ports
+        self._awaited: dict[str, list[asyncio.Future[MediaTagged]]] = {}
+        self._failure: BaseException | None = None
 
-    def hear(self, tagged: MediaTagged) -> None:
-        for upload in tagged.uploads:
-            future = self._awaited.get(upload.root)
-            if future is None:
-                self._said[upload.root] = tagged
-            elif not future.done():
-                future.set_result(tagged)
+    @property
+    def awaited(self) -> int:
+        """Announcements whose answer somebody waits for."""
+        return len(self._awaited)
 
-    def fail(self, error: BaseException) -> None:
-        """Whoever waits learns why there will be no answer."""
-        for future in self._awaited.values():
+    async def to(self, media_id: str, root: str) -> MediaTagged:
+        """The result of this medium that names this announcement.
+
+        Raises:
+            TaggingError: why there will be none: what ended the hearing, before or meanwhile.
+        """
+        if self._failure is not None:
+            raise self._failure
+        future: asyncio.Future[MediaTagged] = asyncio.get_running_loop().create_future()
+        self._awaited.setdefault(root, []).append(future)
+        try:
+            known = await self._known(media_id, root)
+            return known if known is not None else await future
+        finally:
+            self._forget(root, future)
+
+    async def listen(self, start: Mapping[TopicPartition, int]) -> None:
+        """Hears what is said from these offsets on, until it is cancelled. While the log or a
+        store is away, nothing is missed and everyone goes on waiting."""
+        position, failures = dict(start), 0
+        topics = [MediaTagged.topic]
+        try:
+            while True:
+                try:
+                    async for record in self._ports.log.tail(topics, position, follow=True):
+                        await self._hear(record)
+                        position[record.tp] = record.offset + 1
+                        failures = 0
+                except OutageError as outage:
+                    failures += 1
+                    _log.warning("answers_postponed", reason=str(outage), lost="nothing")
+                    await asyncio.sleep(_POLICY.delay(failures))
+        except asyncio.CancelledError:
+            self._fail(TaggingError("results are not listened for any more"))
+            raise
+        except BaseException as error:
+            self._fail(error)
+            raise
+
+    async def _hear(self, record: Record) -> None:
+        try:
+            data = (await decode_checked(record, self._ports.blobs)).data
+        except (PermanentError, NewerEventError) as error:
+            place = f"{record.topic}:{record.partition}:{record.offset}"
+            _log.warning("result_unreadable", record=place, reason=str(error), goes_on="behind it")
+            return
+        if isinstance(data, MediaTagged):
+            for upload in data.uploads:
+                for future in self._awaited.get(upload.root, ()):
+                    if not future.done():
+                        future.set_result(data)
+
+    def _fail(self, error: BaseException) -> None:
+        self._failure = error
+        for future in (each for waiting in self._awaited.values() for each in waiting):
             if not future.done():
                 future.set_exception(error)
+
+    async def _known(self, media_id: str, root: str) -> MediaTagged | None:
+        failures = 0
+        while True:
+            try:
+                tagged = await result(self._ports, media_id)
+            except OutageError as outage:
+                failures += 1
+                _log.warning("answers_postponed", reason=str(outage), lost="nothing")
+                await asyncio.sleep(_POLICY.delay(failures))
+                continue
+            named = tagged is not None and any(upload.root == root for upload in tagged.uploads)
+            return tagged if named else None
+
+    def _forget(self, root: str, future: asyncio.Future[MediaTagged]) -> None:
+        waiting = self._awaited[root]
+        waiting.remove(future)
+        if not waiting:
+            del self._awaited[root]
+        if future.done() and not future.cancelled():
+            future.exception()  # the one who asked has it, or went away
 
 
 @asynccontextmanager
 async def listening(ports: Ports) -> AsyncIterator[Answers]:
     """Hears every result from now on; enter it before announcing."""
     start = await ports.log.end_offsets([MediaTagged.topic])
-    answers = Answers()
-    task = asyncio.create_task(_listen(ports, start, answers))
+    answers = Answers(ports)
+    hearing = asyncio.create_task(answers.listen(start))
     try:
         yield answers
     finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-
-
-async def read_event(record: Record, blobs: BlobStore) -> Event[Data]:
-    """The event of a record, with data that was too large for it fetched from the blob store."""
-    reference = dataref(record)
-    return decode(record, await blobs.get(reference) if reference else None)
-
-
-async def _listen(ports: Ports, start: Mapping[TopicPartition, int], answers: Answers) -> None:
-    try:
-        async for record in ports.log.tail([MediaTagged.topic], start, follow=True):
-            if record.value is not None:
-                event = await read_event(record, ports.blobs)
-                answers.hear(event.of(MediaTagged).data)
-    except Exception as error:
-        answers.fail(error)
-        raise
+        hearing.cancel()
+        # Its end was told to everyone who waited for an answer, and to who asks later.
+        await asyncio.gather(hearing, return_exceptions=True)

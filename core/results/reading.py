@@ -6,10 +6,11 @@ import string
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import dataclass
 
-from core.errors import TaggingError
+from core.claimcheck import decode_checked
+from core.errors import BlobMissingError, TaggingError
 from core.events import MediaTagged, Purpose
 from core.ports import Ports
-from core.results.answers import read_event
+from core.results.keys import latest_prefix, media_of, result_key
 from core.results.parts import PartStore
 
 _ID_LENGTH = 32
@@ -41,7 +42,7 @@ async def newest(ports: Ports, limit: int, purpose: Purpose) -> list[Said]:
         found: dict[str, Said] = {}
         async for record in ports.log.tail(topics, start, follow=False):
             if record.value is not None:
-                event = (await read_event(record, ports.blobs)).of(MediaTagged)
+                event = (await decode_checked(record, ports.blobs)).of(MediaTagged)
                 if event.purpose == purpose:
                     found[event.subject] = Said(record.timestamp, event.data)
         # Revisions and compaction leave fewer media than records: then look further back.
@@ -61,8 +62,8 @@ async def one(ports: Ports, prefix: str) -> MediaTagged:
         raise UnknownMediumError(
             f"{prefix!r} is no media id: these are up to 32 hexadecimal digits"
         )
-    keys = await ports.state.keys(f"result/{prefix}")
-    found = [key.removeprefix("result/") for key in keys]
+    keys = await ports.state.keys(latest_prefix(prefix))
+    found = [media_of(key) for key in keys]
     if not found:
         raise UnknownMediumError(
             f"no result of a medium {prefix}...: `tagger results` lists the newest"
@@ -77,8 +78,8 @@ async def one(ports: Ports, prefix: str) -> MediaTagged:
 
 async def every(ports: Ports, purpose: Purpose) -> AsyncIterator[MediaTagged]:
     """The newest result of every medium of this purpose, by id."""
-    for key in await ports.state.keys("result/"):
-        tagged = await result(ports, key.removeprefix("result/"))
+    for key in await ports.state.keys(latest_prefix()):
+        tagged = await result(ports, media_of(key))
         if tagged is not None and (tagged.product is not None) == (purpose == "catalog"):
             yield tagged
 
@@ -88,7 +89,7 @@ async def follow(ports: Ports, purpose: Purpose) -> AsyncGenerator[MediaTagged, 
     async for record in ports.log.tail([MediaTagged.topic], "latest", follow=True):
         if record.value is None:
             continue
-        event = (await read_event(record, ports.blobs)).of(MediaTagged)
+        event = (await decode_checked(record, ports.blobs)).of(MediaTagged)
         if event.purpose == purpose:
             yield event.data
 
@@ -98,10 +99,11 @@ async def result(ports: Ports, media_id: str) -> MediaTagged | None:
     latest = await PartStore(ports.state).latest(media_id)
     if latest is None:
         return None
-    key = f"results/{media_id}/{latest.pipeline or 'none'}.json"
-    if await ports.blobs.stat(key) is None:
+    key = result_key(media_id, latest.pipeline)
+    try:
+        return MediaTagged.model_validate_json(await ports.blobs.get(key))
+    except BlobMissingError:
         return None  # the revision is noted before its blob is written
-    return MediaTagged.model_validate_json(await ports.blobs.get(key))
 
 
 def _listed(ids: Sequence[str]) -> str:

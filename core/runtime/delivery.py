@@ -15,7 +15,8 @@ import structlog
 
 from core import telemetry
 from core.blobs.port import BlobStore
-from core.envelope import attributes_of, dataref, decode
+from core.claimcheck import decode_checked
+from core.envelope import attributes_of
 from core.errors import (
     OutageError,
     OwnershipLostError,
@@ -23,6 +24,7 @@ from core.errors import (
     SettingsError,
     StageStopError,
 )
+from core.events import Tombstone
 from core.log.port import Message, Record
 from core.runtime.deadletters import dead_letter
 from core.runtime.publisher import Publisher, encode_outputs
@@ -144,13 +146,14 @@ class Delivery:
         return record.headers.get("ce_purpose", "query") in self._stage.purposes
 
     async def _attempt(self, record: Record, attempt: int) -> list[Message]:
-        reference = dataref(record)
-        event = decode(record, await self._blobs.get(reference) if reference else None)
+        event = await decode_checked(record, self._blobs)
         if event.purpose not in self._stage.purposes or event.target not in (
             None,
             self._stage.name,
         ):
             return []  # structured mode hides both from the headers
+        if isinstance(event.data, Tombstone) and not self._stage.tombstones:
+            return []
         context = Context(record.tp, record.offset, attempt)
         outputs = await self._stage.handle(event, context)
         return await encode_outputs(

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 
-from core.blobs.port import Blob, BlobStore
-from core.envelope import INLINE_LIMIT, Event, dump, encode
+from core.blobs.port import BlobStore
+from core.claimcheck import encode_checked
+from core.envelope import Event, dump, type_of
 from core.events import Data
-from core.ids import content_hash, event_id
+from core.ids import event_id
 from core.log.port import EventLog, Fence, Message
 from core.runtime.stage import Output
 from core.tracing.traces import traceparent
@@ -62,7 +63,7 @@ def derive(
     stage: str, parent: Event[Data], output: Output, pipeline: str, value: bytes
 ) -> Event[Data]:
     """The event that ``stage`` makes of ``parent``: ids derived, attributes inherited."""
-    identity = output.event_id or event_id(stage, output.data.type(), parent.id, value)
+    identity = output.event_id or event_id(stage, type_of(output.data), parent.id, value)
     return Event(
         id=identity,
         source=f"/stages/{stage}",
@@ -76,15 +77,6 @@ def derive(
         traceparent=traceparent(parent.root, identity),
         extensions=parent.extensions,
     )
-
-
-async def encode_checked(event: Event[Data], value: bytes, blobs: BlobStore) -> Message:
-    """The event as a record; data over the inline limit is stored first and referred to."""
-    if len(value) <= INLINE_LIMIT:
-        return encode(event, value)
-    key = f"data/{event.data.topic}/{content_hash(value)}.json"
-    await blobs.put([Blob(key, value, "application/json")])
-    return encode(event, dataref=key)
 
 
 async def encode_outputs(

@@ -25,6 +25,7 @@ R = TypeVar("R")
 @dataclass(slots=True)  # not frozen for speed, see core.log.port; nobody changes one
 class Output:
     """What a stage says next. Root, purpose, frame and pipeline come from the event it handled.
+    Data that is a ``Tombstone`` is published as one.
 
     Attributes:
         pipeline: stamped instead of the parent's.
@@ -59,6 +60,7 @@ class Stage(ABC):
         reads: the topics, as their data models.
         lane: events of one medium, or of one frame, run in order.
         purposes: events of other purposes are skipped.
+        tombstones: whether it is told of keys that are gone; else these are skipped.
         pipeline: stamped on outputs and dead letters of events that carry none yet.
     """
 
@@ -66,6 +68,7 @@ class Stage(ABC):
     reads: ClassVar[tuple[type[Data], ...]]
     lane: ClassVar[Literal["media", "frame"]] = "frame"
     purposes: ClassVar[frozenset[Purpose]] = frozenset({"query", "catalog"})
+    tombstones: ClassVar[bool] = False
     pipeline: str = ""
 
     @abstractmethod

@@ -117,7 +117,7 @@ async def _stock(ports: Ports, folder: Path) -> None:
 
 
 async def _tag(ports: Ports, folder: Path, truth: Sequence[MediumTruth]) -> list[MediaTagged]:
-    intake = Intake(ports.log, ports.blobs, ports.state)
+    intake = Intake(ports)
     paths = [folder / medium.filename for medium in truth]
     uris = await asyncio.to_thread(lambda: [path.resolve().as_uri() for path in paths])
     results = []
@@ -129,7 +129,7 @@ async def _tag(ports: Ports, folder: Path, truth: Sequence[MediumTruth]) -> list
             for outcome in outcomes:
                 if isinstance(outcome, TaggingError):
                     raise outcome
-                results.append(await answers.to(outcome.root))
+                results.append(await answers.to(outcome.media_id, outcome.root))
                 meter.advance()
     return results
 

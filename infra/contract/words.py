@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from core.envelope import INLINE_LIMIT
+from core.claimcheck import INLINE_LIMIT
 
 RESULTS, PIPELINE, OPERATIONS = "results", "pipeline", "operations"
 TAGS = {

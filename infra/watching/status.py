@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Self
 
 from consumers.results.stage import ResultsStage
+from core.claimcheck import decode_checked
 from core.events import MediaTagged, MediaUploaded
 from core.log.port import TopicPartition
-from core.results.answers import read_event
 from core.results.parts import PartStore
 from core.runtime.runner import StageRunner
 from infra.running.service import Service
@@ -111,7 +111,7 @@ class Observer:
         async for record in self._ports.log.tail([MediaTagged.topic], self._next, follow=False):
             self._next[record.tp] = record.offset + 1
             if record.value is not None:
-                tagged = (await read_event(record, self._ports.blobs)).of(MediaTagged).data
+                tagged = (await decode_checked(record, self._ports.blobs)).of(MediaTagged).data
                 self._tagged += 1
                 self._failed += tagged.status == "failed"
                 self._lately.append(now)

@@ -17,10 +17,10 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from core.blobs.port import Blob
 from core.blobs.s3 import S3BlobStore
-from core.envelope import INLINE_LIMIT, Event, dump, encode, encode_structured
+from core.claimcheck import INLINE_LIMIT, encode_checked
+from core.envelope import Event, dump, encode, encode_structured
 from core.events import Data, ItemsMatched, MatchedItem, MediaTagged, encode_vector
 from core.log.port import Message
-from core.runtime.publisher import encode_checked
 from core.settings import KafkaSettings
 from infra.contract.document import as_yaml, asyncapi_document
 from tests.core.samples import FRAME, ITEM, MEDIA, SAMPLES

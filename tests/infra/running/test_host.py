@@ -9,7 +9,7 @@ from core.errors import TaggingError
 from core.events import MediaTagged
 from core.intake.intake import Intake
 from core.ports import Ports
-from core.results.answers import Answers, listening
+from core.results.answers import listening
 from infra.running.engine import engine_process
 from infra.running.host import StoppedError, with_engine
 from tests.infra.running.standin_engine import open_standin, quick
@@ -25,9 +25,9 @@ def photo(tmp_path: Path) -> Path:
 
 async def tag(ports: Ports, photo: Path) -> MediaTagged:
     async with listening(ports) as answers:
-        intake = Intake(ports.log, ports.blobs, ports.state)
+        intake = Intake(ports)
         announced = await intake.announce(photo, uri=photo.as_uri(), producer="test")
-        return await answers.to(announced.root)
+        return await answers.to(announced.media_id, announced.root)
 
 
 async def test_where_there_is_no_engine_it_becomes_one_until_the_job_is_done(
@@ -91,29 +91,3 @@ async def test_what_goes_wrong_in_the_job_is_raised(tmp_path: Path) -> None:
 
     with pytest.raises(TaggingError, match="no"):
         await with_engine(quick(tmp_path / "data"), fail, asyncio.Event(), open_standin)
-
-
-async def test_an_answer_is_kept_for_who_asks_later() -> None:
-    answers = Answers()
-    tagged = MediaTagged.model_validate(
-        {
-            "media_id": "m",
-            "revision": 1,
-            "status": "complete",
-            "uploads": [{"root": "r", "uri": "u", "filename": "f"}],
-        }
-    )
-
-    answers.hear(tagged)
-
-    assert await answers.to("r") is tagged
-
-
-async def test_whoever_waits_learns_why_there_will_be_no_answer() -> None:
-    answers = Answers()
-    waiting = answers.to("r")
-
-    answers.fail(TaggingError("gone"))
-
-    with pytest.raises(TaggingError, match="gone"):
-        await waiting
