@@ -101,14 +101,16 @@ class ResultsStage(Stage):
         self._open: dict[str, _Open] = {}
         self._turns = Turns(self._turn)
         self._background = Background(self.name)
-        self._walks: dict[int, asyncio.Task[None]] = {}
+        self._owned: set[int] = set()
+        self._taken: asyncio.Queue[int] = asyncio.Queue()
         self._publish: Publish | None = None
         self._clock: asyncio.Task[None] | None = None
 
     async def open(self, publish: Publish) -> None:
         self._publish = publish
+        self._background.start("open media", self._look_at_taken())
         for number in range(self._options.concurrency):
-            self._background.start(f"results-{number}", self._turns.serve())
+            self._background.start(f"turn {number}", self._turns.serve())
         self._clock = asyncio.create_task(self._watch_progress())
 
     async def close(self) -> None:
@@ -122,17 +124,12 @@ class ResultsStage(Stage):
         """Whatever was stored and perhaps not announced is looked at again, while events go on."""
         self._background.check()
         for partition in sorted({tp.partition for tp in partitions}):
-            former = self._walks.get(partition)
-            if former is None or former.done():
-                walk = self._background.start(f"results-of-{partition}", self._walk(partition))
-                self._walks[partition] = walk
+            self._owned.add(partition)
+            self._taken.put_nowait(partition)
 
     async def revoked(self, partitions: frozenset[TopicPartition]) -> None:
         numbers = {tp.partition for tp in partitions}
-        walks = [walk for number in numbers if (walk := self._walks.pop(number, None))]
-        for walk in walks:
-            walk.cancel()
-        await asyncio.gather(*walks, return_exceptions=True)
+        self._owned -= numbers
         leaving = [media for media, known in self._open.items() if known.partition in numbers]
         for media in leaving:
             del self._open[media]
@@ -177,11 +174,15 @@ class ResultsStage(Stage):
             known = self._open[media] = _Open(partition, asyncio.get_running_loop().time())
         return known
 
-    async def _walk(self, partition: int) -> None:
+    async def _look_at_taken(self) -> None:
+        while True:
+            await self._look_at_open(await self._taken.get())
+
+    async def _look_at_open(self, partition: int) -> None:
         """Gives each open medium of a partition a turn, page by page: there may be more of them
         than memory has room for."""
         after, outages = None, 0
-        while True:
+        while partition in self._owned:
             try:
                 page, after = await self._parts.open_media(partition, _PAGE, after)
             except OutageError as outage:
@@ -189,6 +190,8 @@ class ResultsStage(Stage):
                 _log.warning("open_media_postponed", partition=partition, reason=str(outage))
                 await asyncio.sleep(self._policy.delay(outages))
                 continue
+            if partition not in self._owned:
+                return
             outages = 0
             for media in page:
                 self._ask(media, self._noted(media, partition))

@@ -26,7 +26,13 @@ from core.state.port import StateStore
 
 
 class FrameList(BaseModel):
-    """The frames of a medium under one pipeline, and the upload that they were made for."""
+    """The frames of a medium under one pipeline.
+
+    Attributes:
+        root: of the upload that they were made for.
+        framed: what is published of them.
+        prompt: what to search them for, of that upload; None for the default.
+    """
 
     root: str
     framed: MediaFramed
