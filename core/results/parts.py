@@ -24,7 +24,6 @@ from core.results.keys import latest_key, latest_prefix, media_of
 from core.results.medium import KEPT_UPLOADS, Forgotten, MediaParts, Run
 from core.state.port import StateStore
 
-
 _COUNTED = 1000
 
 
