@@ -122,7 +122,7 @@ class FramesStage(Stage):
             return []
         parts = await self._parts.parts(media_id)
         items = parts.frames.get(Run(latest.root, latest.pipeline), {})
-        if len(items) != len(known.framed.frames):
+        if items.keys() != {frame.frame_id for frame in known.framed.frames}:
             return []
         embedded = []
         for frame in known.framed.frames:

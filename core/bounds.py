@@ -14,7 +14,7 @@ from typing import Any
 
 from core.errors import SchemaError
 
-MOST_BYTES = 32 << 20
+MOST_BYTES = 64 << 20
 """Bytes of one event's data, in a record or beside it."""
 MOST_DEPTH = 100
 """JSON inside JSON. Models are read to a depth of 200, and what one event says goes into others."""

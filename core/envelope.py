@@ -201,9 +201,9 @@ def decode(record: Record, referenced: bytes | None = None) -> Event[Data]:
     event_type = headers["ce_type"]
     if event_type not in _BY_TYPE and is_newer(event_type, record.topic):
         raise NewerEventError(
-            f"the event at {place_of(record)} is of type '{event_type}', this build knows"
+            f"the event at {record.place} is of type '{event_type}', this build knows"
             f" '{_TYPES[record.topic]}': upgrade me, or step over it with"
-            f" `tagger dlq bury {place_of(record)}`; nothing was skipped"
+            f" `tagger dlq bury {record.place}`; nothing was skipped"
         )
     data = parse(event_type, body)
     if data.topic != record.topic and (expected := _TYPES.get(record.topic)):
@@ -212,11 +212,6 @@ def decode(record: Record, referenced: bytes | None = None) -> Event[Data]:
     if data.media_id != headers["ce_subject"]:
         raise SchemaError(f"{event_type}: media_id is not the event's subject")
     return _event(headers, data)
-
-
-def place_of(record: Record) -> str:
-    """``TOPIC:PARTITION:OFFSET``."""
-    return f"{record.topic}:{record.partition}:{record.offset}"
 
 
 def is_newer(event_type: str | None, topic: str) -> bool:

@@ -50,6 +50,8 @@ KEYS = {
     "result/": {"core.results.keys"},
     "results/": {"core.results.keys"},
     "running/": {"core.runtime.crashguard"},
+    "stepped/": {"core.runtime.halts"},
+    "unreadable/": {"core.state.unreadable"},
 }
 """Who makes and reads which keys of the blob store and the state store; all others ask them."""
 

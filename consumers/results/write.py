@@ -6,11 +6,17 @@ import hashlib
 from dataclasses import dataclass
 
 import structlog
+from pydantic import ValidationError
 
 from consumers.results.fold import Folded
 from core.blobs.port import Blob, BlobStore
 from core.envelope import dump
-from core.errors import CollectionMissingError
+from core.errors import (
+    BlobMissingError,
+    CollectionMissingError,
+    EmbedderMismatchError,
+    SchemaError,
+)
 from core.events import MediaTagged, TaggedItem, Vectors
 from core.ids import content_hash, point_id, tagged_id
 from core.results.keys import result_key
@@ -53,7 +59,7 @@ class ResultWriter:
                 return None
             revision = latest.revision
         else:
-            revision = latest.revision + 1 if latest is not None else 1
+            revision = 1 + (latest.revision if latest is not None else await self._said(key))
         tagged = bare.model_copy(update={"revision": revision})
         value = dump(tagged)
         embedder = tagged.embedder if folded.unique and tagged.product is None else None
@@ -83,6 +89,16 @@ class ResultWriter:
         done = revised.latest.model_copy(update={"announced": True})
         await self._parts.put_latest(revised.tagged.media_id, done)
 
+    async def _said(self, key: str) -> int:
+        """The revision of the stored result, where the record of it is gone or cannot be read: a
+        lower one would be taken for an old one. 0 where there is none."""
+        if await self._blobs.stat(key) is None:
+            return 0
+        try:
+            return MediaTagged.model_validate_json(await self._blobs.get(key)).revision
+        except (ValidationError, BlobMissingError):
+            return 0
+
     async def _holding(self, latest: Latest | None) -> list[str]:
         """Collections that may hold vectors of an earlier revision."""
         if latest is None:
@@ -98,7 +114,11 @@ class ResultWriter:
         collection = media_collection(embedder)
         if collection not in self._created:
             spec = CollectionSpec(collection, embedder, vectors.shape[1], _INDEXED)
-            await self._vectors.create(spec)
+            try:
+                await self._vectors.create(spec)
+            except EmbedderMismatchError as error:
+                # The collection is this embedder's: it is these vectors that are of another size.
+                raise SchemaError(str(error)) from error
             self._created.add(collection)
         points = [
             Point(point_id(item.item_id), vector, _payload(media, item))

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from core.blobs.port import Blob, BlobStore
-from core.envelope import attributes_of, decode, is_proper, now, place_of
+from core.envelope import attributes_of, decode, is_proper, now
 from core.errors import SchemaError
 from core.events import DeadLetter
 from core.ids import content_hash, event_id
@@ -69,7 +69,7 @@ def dead_letter(
     if pipeline:
         kept.setdefault("ce_pipeline", pipeline)
     identity = event_id(stage, DeadLetter.type(), origin, record.value or b"")
-    root = said.get("root") or place_of(record)
+    root = said.get("root") or record.place
     content_type = record.headers.get("content-type", "")
     message = Message(
         DeadLetter.topic,

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Literal
 
 import structlog
@@ -16,8 +16,9 @@ import structlog
 from core import telemetry
 from core.blobs.port import BlobStore
 from core.claimcheck import decode_checked
-from core.envelope import PURPOSES, attributes_of, place_of
+from core.envelope import attributes_of
 from core.errors import (
+    NewerEventError,
     OutageError,
     OwnershipLostError,
     PermanentError,
@@ -29,7 +30,7 @@ from core.log.port import Message, Record
 from core.runtime.deadletters import dead_letter, reason_of
 from core.runtime.publisher import Publisher, encode_outputs
 from core.runtime.retry import OutageGate, RetryPolicy
-from core.runtime.stage import Context, Stage
+from core.runtime.stage import Context, Stage, wants
 from core.tracing import traces as tracing
 
 _log = structlog.get_logger()
@@ -47,12 +48,15 @@ class Delivery:
         publisher: Publisher,
         policy: RetryPolicy,
         gate: OutageGate,
+        stepped: Callable[[Record], Awaitable[bool]],
     ) -> None:
+        """``stepped`` says whether somebody gave up this record, which a newer stage could do."""
         self._stage = stage
         self._blobs = blobs
         self._publisher = publisher
         self._policy = policy
         self._gate = gate
+        self._stepped = stepped
         self._log = _log.bind(stage=stage.name)
         self._seconds = telemetry.SECONDS.labels(stage.name)
         self._retried = telemetry.RETRIED.labels(stage.name)
@@ -88,7 +92,7 @@ class Delivery:
     async def _until_done(
         self, record: Record, owned: Callable[[], bool], started: float
     ) -> Outcome:
-        if not self._wanted(record):
+        if not wants(self._stage, record):
             return "skipped"
         attempts = 0
         while True:
@@ -97,6 +101,10 @@ class Delivery:
             try:
                 messages = await self._attempt(record, attempts + 1)
                 await self._publish(messages, owned)
+            except NewerEventError:
+                if await self._stepped(record):
+                    return "dead"
+                raise
             except (StageStopError, SettingsError, OwnershipLostError):
                 raise  # a topic or a right that is missing is no event's fault
             except OutageError as outage:
@@ -122,7 +130,7 @@ class Delivery:
         _log.warning(
             "event_dead_lettered",
             stage=name,
-            record=place_of(record),
+            record=record.place,
             media_id=letter.headers["ce_subject"],
             frame=letter.headers.get("ce_frame"),
             attempts=attempts,
@@ -142,13 +150,6 @@ class Delivery:
                 if tracing.traced():
                     _trace(record, [letter], 0.0, reason)
                 return
-
-    def _wanted(self, record: Record) -> bool:
-        target = record.headers.get("ce_target")
-        if target is not None and target != self._stage.name:
-            return False
-        purpose = record.headers.get("ce_purpose", "query")
-        return purpose in self._stage.purposes or purpose not in PURPOSES  # decoding refuses it
 
     async def _attempt(self, record: Record, attempt: int) -> list[Message]:
         event = await decode_checked(record, self._blobs)

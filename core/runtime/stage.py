@@ -13,9 +13,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Generic, Literal, TypeVar
 
-from core.envelope import Event
+from core.envelope import PURPOSES, Event
 from core.events import Data, Purpose
-from core.log.port import TopicPartition
+from core.log.port import Record, TopicPartition
 from core.runtime.batcher import Batcher
 
 L = TypeVar("L")
@@ -86,6 +86,15 @@ class Stage(ABC):
 
     async def close(self) -> None:
         """Called once after the last event."""
+
+
+def wants(stage: Stage | type[Stage], record: Record) -> bool:
+    """Whether a record is for this stage, as far as its headers say."""
+    target = record.headers.get("ce_target")
+    if target is not None and target != stage.name:
+        return False
+    purpose = record.headers.get("ce_purpose", "query")
+    return purpose in stage.purposes or purpose not in PURPOSES  # decoding refuses those
 
 
 class BatchStage(Stage, Generic[L, R]):
