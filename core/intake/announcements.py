@@ -63,10 +63,11 @@ def ledger_key(producer: str, place: str, uri: str) -> str:
 async def announcement(state: StateStore, key: str, value: bytes) -> Announcement | None:
     """The entry; None where it cannot be read, as if the file had never been seen. What is then
     announced anew has the ids that it had the first time, so nothing is done twice."""
-    return await readable(state, key, value, partial(_entry, key))
+    return await readable(state, key, value, partial(parse_announcement, key))
 
 
-def _entry(key: str, value: bytes) -> Announcement:
+def parse_announcement(key: str, value: bytes) -> Announcement:
+    """Raises ValueError, and SchemaError for the entry of another file."""
     entry = Announcement.model_validate_json(value)
     upload = entry.upload
     if ledger_key(upload.producer, "", upload.uri).rpartition("/")[2] != key.rpartition("/")[2]:

@@ -150,8 +150,9 @@ async def _print(record: Record, blobs: BlobStore | None, as_json: bool) -> None
         return
     at = datetime.fromtimestamp(record.timestamp / 1000, UTC).astimezone()
     text = f"{at:%Y-%m-%d %H:%M:%S}  {record.partition}/{record.offset}  "
-    summary = f"{record.key!a}  cannot be read: {error}" if event is None else _summary(event)
-    print((text + summary)[:_WIDTH], flush=True)
+    summary = f"{record.key}  cannot be read: {error}" if event is None else _summary(event)
+    line = (text + summary)[:_WIDTH]
+    print(line.encode(errors="backslashreplace").decode(), flush=True)  # a key may be any bytes
 
 
 def _structured(event: Event[Data]) -> dict[str, Any]:
