@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import structlog
@@ -39,9 +40,21 @@ class Revised:
 
 
 class ResultWriter:
-    """Writes results so that a repeat changes nothing."""
+    """Writes results so that a repeat changes nothing.
 
-    def __init__(self, parts: PartStore, blobs: BlobStore, vectors: VectorStore) -> None:
+    Args:
+        dims: embedder -> numbers of its vectors, of those that are known here. The first medium of
+            an embedder decides for all that come after it, so it has to be right.
+    """
+
+    def __init__(
+        self,
+        parts: PartStore,
+        blobs: BlobStore,
+        vectors: VectorStore,
+        dims: Mapping[str, int] | None = None,
+    ) -> None:
+        self._dims = dims or {}
         self._parts = parts
         self._blobs = blobs
         self._vectors = vectors
@@ -112,6 +125,8 @@ class ResultWriter:
     ) -> None:
         """The medium's unique items, and no others, stand in the collection of their embedder."""
         collection = media_collection(embedder)
+        if vectors.shape[1] != (dim := self._dims.get(embedder, vectors.shape[1])):
+            raise SchemaError(f"vectors of {vectors.shape[1]} numbers; {embedder} makes {dim}")
         if collection not in self._created:
             spec = CollectionSpec(collection, embedder, vectors.shape[1], _INDEXED)
             try:
