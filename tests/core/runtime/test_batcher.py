@@ -152,7 +152,7 @@ async def test_closing_waits_for_the_device_and_keeps_nobody_else_waiting() -> N
         running.set()
         assert release.wait(10), "the event loop stood still"
 
-    batcher = Batcher("test", lambda batch: list(batch), size=1, wait_s=0)
+    batcher: Batcher[int, int] = Batcher("test", list, size=1, wait_s=0)
     preparing = asyncio.create_task(batcher.prepare(job))
     await asyncio.to_thread(running.wait, 10)
     asyncio.get_running_loop().call_later(0.01, release.set)
