@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from core.blobs.keys import frame_key
 from core.blobs.port import Blob, BlobStore
 from core.envelope import Event
 from core.events import (
@@ -79,7 +80,7 @@ class FramesStage(Stage):
     async def _store(self, media_id: str, decoded: Decoded) -> list[Frame]:
         frames, blobs = [], []
         for file in decoded.frames:
-            key = f"frames/{self.pipeline}/{media_id}/{file.time_ms:09d}.jpg"
+            key = frame_key(self.pipeline, media_id, file.time_ms)
             blobs.append(Blob(key, file.path, "image/jpeg"))
             frames.append(
                 Frame(

@@ -10,8 +10,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from core.profiles import DEFAULT_PROFILE, PROFILES
 
 
 class _Section(BaseModel):
@@ -70,8 +72,8 @@ class MediaSettings(_Section):
 class VisionSettings(_Section):
     """Detection, masks and vectors."""
 
-    profile: Literal["lite"] = "lite"
-    """Which models run: `lite` on any CPU, weights included."""
+    profile: str = DEFAULT_PROFILE
+    """Which models run; the default runs on any CPU, its weights included."""
     device: str = Field("cpu", pattern=r"^(cpu|cuda(:\d+)?)$")
     """Where models run: `cpu`, `cuda` or `cuda:N`; a host without it is refused."""
     threads: int = Field(0, ge=0)
@@ -80,6 +82,13 @@ class VisionSettings(_Section):
     """Most frames that a model sees at once."""
     batch_wait_s: float = Field(0.0, ge=0)
     """How long an idle model waits for a batch to fill, in seconds."""
+
+    @field_validator("profile")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        if name not in PROFILES:
+            raise ValueError(f"there is no profile {name!r}: there are {', '.join(PROFILES)}")
+        return name
 
 
 class MatchSettings(_Section):
@@ -101,7 +110,8 @@ class RuntimeSettings(_Section):
     """The stages' loops."""
 
     concurrency: int = Field(16, ge=1)
-    """Lanes (media or frames) that one stage works on at a time."""
+    """Lanes (media or frames) that one stage works on at a time; one with a model has room for
+    three batches at least."""
     max_in_flight: int = Field(64, ge=1)
     """Events that one stage has read and not done."""
     max_attempts: int = Field(5, ge=1)
@@ -206,6 +216,9 @@ class Settings(BaseSettings):
 
     data_dir: Path = Path("tagger-data")
     """Everything the engine keeps: event log, blobs, vectors."""
+    alone: bool = False
+    """No process of this engine uses another data folder; allows Kafka without S3, and S3 without
+    Kafka."""
     log_level: Literal["debug", "info", "warning", "error"] = "warning"
     """Least severe log lines that are written to stderr."""
     log_style: Literal["auto", "console", "json"] = "auto"

@@ -12,6 +12,7 @@ from core.blobs.port import Blob, BlobStore
 from core.envelope import dump
 from core.events import MediaTagged, TaggedItem, Vectors
 from core.ids import content_hash, point_id, tagged_id
+from core.results.keys import result_key
 from core.results.parts import Latest, PartStore
 from core.vectors.port import CollectionSpec, Filter, Point, VectorStore
 
@@ -41,7 +42,7 @@ class ResultWriter:
     async def store(self, pipeline: str, root: str, folded: Folded) -> Revised | None:
         """The revision to announce, or None where the newest one says the same already."""
         media = folded.tagged.media_id
-        key = f"results/{media}/{pipeline or 'none'}.json"
+        key = result_key(media, pipeline)
         bare = folded.tagged.model_copy(update={"revision": 0, "result_key": key})
         digest = content_hash(dump(bare))
         latest = await self._parts.latest(media)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from core.events import Kind
+if TYPE_CHECKING:  # its room needs pydantic, which a child does without
+    from core.events import Kind
 
 
 @dataclass(frozen=True, slots=True)

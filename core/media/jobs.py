@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from core.events import Kind
 from core.media.decoded import Decoded
 from core.media.options import DecodeOptions
 from core.media.probe import Probe
+
+if TYPE_CHECKING:  # its room needs pydantic, which a child does without
+    from core.events import Kind
 
 
 @dataclass(frozen=True, slots=True)

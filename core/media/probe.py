@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path, PurePath
+from typing import TYPE_CHECKING
 
 from core.errors import UndecodableError
-from core.events import Kind
+
+if TYPE_CHECKING:  # its room needs pydantic, which a child does without
+    from core.events import Kind
 
 PICTURES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".heic"})
 VIDEOS = frozenset({".mp4", ".mov", ".mkv", ".webm"})

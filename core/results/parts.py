@@ -24,6 +24,7 @@ from core.events import (
     Status,
 )
 from core.log.port import Record, TopicPartition
+from core.results.keys import latest_key, latest_prefix, media_of
 from core.state.port import StateStore
 
 D = TypeVar("D", bound=Data)
@@ -138,17 +139,17 @@ class PartStore:
         await self._state.put([(f"frames/{media_id}/{pipeline}", value)])
 
     async def latest(self, media_id: str) -> Latest | None:
-        value = await self._state.get(f"result/{media_id}")
+        value = await self._state.get(latest_key(media_id))
         return Latest.model_validate_json(value) if value is not None else None
 
     async def put_latest(self, media_id: str, latest: Latest) -> None:
-        await self._state.put([(f"result/{media_id}", latest.model_dump_json().encode())])
+        await self._state.put([(latest_key(media_id), latest.model_dump_json().encode())])
 
     async def results(self) -> dict[str, Latest]:
         """The latest result of every medium."""
         return {
-            key.removeprefix("result/"): Latest.model_validate_json(value)
-            for key, value in await self._state.scan("result/")
+            media_of(key): Latest.model_validate_json(value)
+            for key, value in await self._state.scan(latest_prefix())
         }
 
     async def put_part(self, partition: int, event: Event[Data], offset: int) -> None:

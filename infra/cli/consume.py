@@ -1,9 +1,7 @@
 """``tagger consume``: stages as a process of their own."""
 
-from __future__ import annotations
-
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Annotated
 
@@ -16,42 +14,56 @@ from infra.cli.stopping import run_until_stopped
 from infra.running.engine import open_stages
 from infra.running.worker import StageWorker, Worker, run_worker
 from infra.wiring.adapters import choices
+from infra.wiring.recipes import Recipes
+from infra.wiring.stages import RECIPES
 
-app = single()
+# No `from __future__ import annotations` here: typer could not see what `command` is given.
+
+_HELP = """Run stages in this process, beside others that run theirs.
+
+Start as many processes of a stage as it has work for: they share its topics. On Ctrl-C or
+SIGTERM what is in flight is finished and committed, the rest is the others'. Without Kafka,
+one process at a time runs a stage, and one those that search ({searching})."""
 
 
-@app.command()
-def consume(
-    stages: Annotated[
-        list[str], typer.Argument(help="Of frames, segment, embed, match, index, results.")
-    ],
-    device: Annotated[
-        str | None,
-        typer.Option("--device", help="Where models run: cpu, cuda or cuda:N.", show_default=False),
-    ] = None,
-    port: Port = None,
-    data_dir: DataDir = None,
+def command(recipes: Recipes) -> typer.Typer:
+    """The command over these stages."""
+    app = single()
+    searching = ", ".join(recipes.needing("vectors"))
+
+    @app.command(help=_HELP.format(searching=searching))
+    def consume(
+        stages: Annotated[list[str], typer.Argument(help=f"Of {', '.join(recipes.names)}.")],
+        device: Annotated[
+            str | None,
+            typer.Option(
+                "--device", help="Where models run: cpu, cuda or cuda:N.", show_default=False
+            ),
+        ] = None,
+        port: Port = None,
+        data_dir: DataDir = None,
+    ) -> None:
+        vision = only_given({"device": device})
+        settings = load_settings(data_dir, vision=vision, http_port=port)
+        run_until_stopped(lambda stop: _consume(settings, recipes, stages, stop))
+
+    return app
+
+
+async def _consume(
+    settings: Settings, recipes: Recipes, stages: Sequence[str], stop: asyncio.Event
 ) -> None:
-    """Run stages in this process, beside others that run theirs.
-
-    Start as many processes of a stage as it has work for: they share its topics. On Ctrl-C or
-    SIGTERM what is in flight is finished and committed, the rest is the others'. Without Kafka,
-    one process at a time runs a stage, and one those that search (match, index, results).
-    """
-    vision = only_given({"device": device})
-    settings = load_settings(data_dir, vision=vision, http_port=port)
-    run_until_stopped(lambda stop: _consume(settings, stages, stop))
-
-
-async def _consume(settings: Settings, stages: list[str], stop: asyncio.Event) -> None:
     view = StatusView()
     view.chosen(choices(settings))
 
     @asynccontextmanager
     async def opening() -> AsyncIterator[Worker]:
-        async with open_stages(settings, stages) as engine:
+        async with open_stages(settings, stages, recipes=recipes) as engine:
             view.say(f"{', '.join(stages)}: running")
             yield StageWorker(engine)
 
     await run_worker(settings, opening, stop)
     view.say(f"{', '.join(stages)}: stopped in order")
+
+
+app = command(RECIPES)

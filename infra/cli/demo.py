@@ -117,7 +117,7 @@ async def _stock(ports: Ports, folder: Path) -> None:
 
 
 async def _tag(ports: Ports, folder: Path, truth: Sequence[MediumTruth]) -> list[MediaTagged]:
-    intake = Intake(ports.log, ports.blobs, ports.state)
+    intake = Intake(ports)
     paths = [folder / medium.filename for medium in truth]
     uris = await asyncio.to_thread(lambda: [path.resolve().as_uri() for path in paths])
     results = []

@@ -8,8 +8,8 @@ ENV PATH=/opt/tagger/bin:$PATH
 WORKDIR /src
 
 # Libraries change seldom, the source often: this layer is built again only when a pin changes.
-COPY infra/docker/requirements.txt .
-RUN pip install --requirement requirements.txt
+COPY infra/docker/requirements-cpu.txt .
+RUN pip install --require-hashes --requirement requirements-cpu.txt
 
 COPY . .
 RUN pip install --no-deps .

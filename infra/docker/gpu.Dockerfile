@@ -17,11 +17,9 @@ RUN python3.12 -m venv /opt/tagger
 ENV PATH=/opt/tagger/bin:$PATH
 WORKDIR /src
 
-# The CUDA runtime takes the place of the CPU one; side by side they overwrite each other. Its
-# wheels are made for CUDA 13 and cuDNN 9: change base image and version together.
-COPY infra/docker/requirements.txt .
-RUN sed -i 's/^onnxruntime==.*/onnxruntime-gpu==1.31.1/' requirements.txt \
-    && pip install --requirement requirements.txt
+# Libraries change seldom, the source often: this layer is built again only when a pin changes.
+COPY infra/docker/requirements-gpu.txt .
+RUN pip install --require-hashes --requirement requirements-gpu.txt
 
 COPY . .
 RUN pip install --no-deps .

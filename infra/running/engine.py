@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import structlog
@@ -13,20 +13,12 @@ from core.files.lock import FileLock
 from core.log.port import EventLog
 from core.ports import Ports
 from core.results.parts import PartStore
-from core.runtime.retry import RetryPolicy
-from core.runtime.runner import RunnerOptions, StageRunner
-from core.runtime.stage import Stage
 from core.settings import Settings
-from infra.wiring.adapters import open_decoder, open_ports, open_vectors
-from infra.wiring.stages import (
-    DECODES,
-    READS,
-    SEARCHES,
-    Materials,
-    Vision,
-    build_stages,
-    choose_vision,
-)
+from core.vision.port import Profile
+from infra.wiring.adapters import open_decoder, open_ports, open_vectors, refuse_split
+from infra.wiring.recipes import Materials, Recipe, Recipes, needs
+from infra.wiring.stages import RECIPES
+from infra.wiring.vision import choose_profile
 
 _log = structlog.get_logger()
 
@@ -36,11 +28,11 @@ _MAINTAIN_EVERY_S = 600.0
 class Engine:
     """Runs stages until it is stopped; one stage that cannot go on stops all."""
 
-    def __init__(self, materials: Materials, stages: Sequence[Stage]) -> None:
+    def __init__(self, materials: Materials, recipes: Iterable[Recipe]) -> None:
         self.materials = materials
         self.settings = materials.settings
         self.ports = materials.ports
-        self.runners = build_runners(materials.settings, materials.ports, stages)
+        self.runners = [recipe.runner(materials) for recipe in recipes]
         self._stopping = False
 
     async def run(self) -> None:
@@ -87,25 +79,12 @@ class Engine:
         return None
 
 
-def build_runners(settings: Settings, ports: Ports, stages: Sequence[Stage]) -> list[StageRunner]:
-    """A runner for each stage, bounded by the settings."""
-    runtime = settings.runtime
-    options = RunnerOptions(
-        concurrency=runtime.concurrency,
-        max_in_flight=runtime.max_in_flight,
-        grace_s=runtime.grace_s,
-    )
-    policy = RetryPolicy(max_attempts=runtime.max_attempts)
-    return [
-        StageRunner(stage, ports.log, ports.blobs, ports.state, options, policy) for stage in stages
-    ]
-
-
 @asynccontextmanager
 async def open_engine(
     settings: Settings,
     ports: Ports | None = None,
-    choose: Callable[[Settings], Vision] = choose_vision,
+    choose: Callable[[Settings], Profile] = choose_profile,
+    recipes: Recipes = RECIPES,
 ) -> AsyncIterator[Engine]:
     """Opens every stage; without a cluster, in the one process that may be the data folder's
     engine.
@@ -113,6 +92,7 @@ async def open_engine(
     Args:
         ports: the log, state and blobs, where they are open already; they stay open.
         choose: the models, not loaded yet.
+        recipes: the stages there are.
 
     Raises:
         BusyError: another process is the engine; the message names it.
@@ -125,58 +105,59 @@ async def open_engine(
         if ports is None:
             ports = await stack.enter_async_context(open_ports(settings, "tagger-run"))
         vision = await asyncio.to_thread(choose, settings)
-        yield await _open(settings, ports, tuple(READS), vision, stack)
+        yield await _open(settings, ports, tuple(recipes), vision, recipes, stack)
 
 
 @asynccontextmanager
 async def open_stages(
     settings: Settings,
     names: Sequence[str],
-    choose: Callable[[Settings], Vision] = choose_vision,
+    choose: Callable[[Settings], Profile] = choose_profile,
+    recipes: Recipes = RECIPES,
 ) -> AsyncIterator[Engine]:
     """Opens some stages, whose neighbours run in other processes.
 
     Raises:
-        SettingsError: there is no stage of a name.
+        SettingsError: there is no stage of a name, or stores are split.
         BusyError: without a cluster, another process has a stage's group or the vectors.
     """
+    chosen = recipes.chosen(names)
+    refuse_split(settings, part=True)
     # A host that cannot run the models says so before it joins anything.
-    vision = await asyncio.to_thread(_loaded, settings, names, choose)
+    vision = await asyncio.to_thread(_loaded, settings, chosen, choose)
     async with AsyncExitStack() as stack:
         role = f"tagger-{'-'.join(names)}"
         ports = await stack.enter_async_context(open_ports(settings, role))
-        yield await _open(settings, ports, names, vision, stack)
+        yield await _open(settings, ports, chosen, vision, recipes, stack)
 
 
 def _loaded(
-    settings: Settings, names: Sequence[str], choose: Callable[[Settings], Vision]
-) -> Vision:
+    settings: Settings, chosen: Sequence[Recipe], choose: Callable[[Settings], Profile]
+) -> Profile:
     vision = choose(settings)
-    if "segment" in names:
-        vision.detector.load()
-        vision.segmenter.load()
-    if "embed" in names:
-        vision.embedder.load()
+    for recipe in chosen:
+        recipe.load(vision)
     return vision
 
 
 async def _open(
     settings: Settings,
     ports: Ports,
-    names: Sequence[str],
-    vision: Vision,
+    chosen: Sequence[Recipe],
+    vision: Profile,
+    recipes: Recipes,
     stack: AsyncExitStack,
 ) -> Engine:
+    needed = needs(chosen)
     vectors = decoder = None
-    if not SEARCHES.isdisjoint(names):
+    if "vectors" in needed:
         vectors = await stack.enter_async_context(open_vectors(settings))
-    if not DECODES.isdisjoint(names):
+    if "decoder" in needed:
         decoder = await stack.enter_async_context(open_decoder(settings))
         # A decoder starts while the models are loaded: the first medium waits for neither.
         warming = asyncio.create_task(decoder.warm_up())
         stack.push_async_callback(_ended, warming)
-    materials = Materials(settings, ports, vision, vectors, decoder)
-    return Engine(materials, build_stages(materials, names))
+    return Engine(Materials(settings, ports, vision, recipes, vectors, decoder), chosen)
 
 
 async def _ended(task: asyncio.Task[None]) -> None:

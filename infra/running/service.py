@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
+from core.intake.intake import Intake
 from infra.running.engine import Engine
-from infra.wiring.producers import folder_options, intake
-from producers.folder import FolderProducer
+from infra.wiring.producers import folder_producer
 
 _LOOK_AGAIN_S = 0.1
 
@@ -23,18 +23,11 @@ class Service:
 
     def __init__(self, engine: Engine, folders: Sequence[Path]) -> None:
         self.engine = engine
-        announcing = intake(engine.ports)
+        announcing = Intake(engine.ports)
         ports, decoder = engine.ports, engine.materials.decoder
         assert decoder is not None, "an engine with all stages has one"
         self.producers = {
-            folder: FolderProducer(
-                folder,
-                intake=announcing,
-                state=ports.state,
-                prober=decoder,
-                data_folder=engine.settings.data_dir,
-                options=folder_options(engine.settings),
-            )
+            folder: folder_producer(engine.settings, folder, announcing, ports.state, decoder)
             for folder in dict.fromkeys(folder.resolve() for folder in folders)
         }
 

@@ -16,13 +16,23 @@ from core.ports import Ports
 from core.runtime.deadletters import letters
 from core.settings import Settings
 from infra.running.engine import engine_process
-from infra.wiring.adapters import forgotten_after_s, open_log, open_ports, open_s3, serving_catalog
-from infra.wiring.stages import READS, vision_facts
+from infra.wiring.adapters import (
+    forgotten_after_s,
+    open_log,
+    open_ports,
+    open_s3,
+    refuse_split,
+    serving_catalog,
+)
+from infra.wiring.recipes import Recipe, Recipes
+from infra.wiring.stages import RECIPES
+from infra.wiring.vision import choose_profile
 
 Level = Literal["ok", "degraded", "down"]
 
 _SCARCE_BYTES = 1 << 30
 _NO_ROOM_BYTES = 64 << 20
+_OTHER_PROFILE = "follow that advice, or choose another TAGGER_VISION__PROFILE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +56,7 @@ def worst(checks: list[Check]) -> Level:
     return "down" if "down" in levels else "degraded" if "degraded" in levels else "ok"
 
 
-async def examine(settings: Settings) -> list[Check]:
+async def examine(settings: Settings, recipes: Recipes = RECIPES) -> list[Check]:
     """All checks; what cannot be looked into for want of another is left out."""
     vision, embedder = _vision(settings)
     checks = [_data_folder(settings), vision]
@@ -56,7 +66,9 @@ async def examine(settings: Settings) -> list[Check]:
     engine = engine_process(settings) if alone else None
     if alone:
         checks.append(_engine(engine))
-    log_checks, stores = await asyncio.gather(_log(settings, bool(engine)), _stores(settings))
+    log_checks, stores = await asyncio.gather(
+        _log(settings, recipes, bool(engine)), _stores(settings)
+    )
     checks += [*log_checks, *stores]
     if all(check.level != "down" for check in (*log_checks, *stores)):
         async with open_ports(settings) as ports:
@@ -65,7 +77,7 @@ async def examine(settings: Settings) -> list[Check]:
     return checks
 
 
-async def _log(settings: Settings, running: bool) -> list[Check]:
+async def _log(settings: Settings, recipes: Recipes, running: bool) -> list[Check]:
     """The log, its topics, and every stage's backlog."""
     try:
         async with open_log(settings, "tagger-health") as log:
@@ -73,7 +85,7 @@ async def _log(settings: Settings, running: bool) -> list[Check]:
             if missing:
                 detail = f"topics are missing: {', '.join(missing)}"
                 return [Check("event log", "down", detail, "tagger topics create")]
-            stages = [await _stage(settings, log, name, running) for name in READS]
+            stages = [await _stage(settings, log, recipe, running) for recipe in recipes]
             return [Check("event log", "ok", await _memory(log)), *stages]
     except FormatError as error:
         return [Check("event log", "down", str(error), "upgrade tagging-engine")]
@@ -94,6 +106,10 @@ async def _memory(log: EventLog) -> str:
 
 async def _stores(settings: Settings) -> list[Check]:
     """State and blobs, where a server has them; a folder's are covered by the folder's check."""
+    try:
+        refuse_split(settings)
+    except SettingsError as error:
+        return [Check("state", "down", str(error), "set S3_ENDPOINT")]
     if not settings.s3.endpoint:
         return []
     connection = open_s3(settings)
@@ -124,12 +140,11 @@ def _data_folder(settings: Settings) -> Check:
 def _vision(settings: Settings) -> tuple[Check, str | None]:
     """The check, and the profile's embedder if there is one."""
     try:
-        facts = vision_facts(settings)
+        profile = choose_profile(settings)
     except SettingsError as error:
-        return Check("vision", "down", str(error), "install tagging-engine again"), None
-    limits = "; ".join(facts.limits)
-    check = Check("vision", "ok", f"{facts.profile} ({facts.embedder}); limits: {limits}")
-    return check, facts.embedder
+        return Check("vision", "down", str(error), _OTHER_PROFILE), None
+    embedder, limits = profile.embedder.version, "; ".join(profile.limits)
+    return Check("vision", "ok", f"{profile.name} ({embedder}); limits: {limits}"), embedder
 
 
 def _engine(process: str | None) -> Check:
@@ -138,27 +153,28 @@ def _engine(process: str | None) -> Check:
     return Check("engine", "ok", f"process {process}")
 
 
-async def _stage(settings: Settings, log: EventLog, name: str, running: bool) -> Check:
+async def _stage(settings: Settings, log: EventLog, recipe: Recipe, running: bool) -> Check:
     """A backlog is work, not trouble; an event that waits very long is."""
-    waiting = sum((await log.lag(name, READS[name])).values())
+    name = f"stage {recipe.name}"
+    waiting = sum((await log.lag(recipe.name, recipe.topics)).values())
     if not waiting:
-        return Check(f"stage {name}", "ok", "nothing waits")
-    age = await _oldest(log, name)
+        return Check(name, "ok", "nothing waits")
+    age = await _oldest(log, recipe)
     detail = f"events waiting: {waiting}, the oldest for {age:.0f} s"
     if age < settings.runtime.partial_after_s:
-        return Check(f"stage {name}", "ok", detail)
+        return Check(name, "ok", detail)
     if settings.clustered:
-        advice = f"tagger consume {name}, or look at the logs of those that run"
+        advice = f"tagger consume {recipe.name}, or look at the logs of those that run"
     else:
         advice = "look at what `tagger run` says" if running else "tagger run"
-    return Check(f"stage {name}", "degraded", detail, advice)
+    return Check(name, "degraded", detail, advice)
 
 
-async def _oldest(log: EventLog, name: str) -> float:
+async def _oldest(log: EventLog, recipe: Recipe) -> float:
     """Seconds since the oldest event that the stage has not done was said."""
-    done, end = await log.committed(name), await log.end_offsets(READS[name])
+    done, end = await log.committed(recipe.name), await log.end_offsets(recipe.topics)
     oldest = time.time() * 1000
-    for tp, waiting in (await log.lag(name, READS[name])).items():
+    for tp, waiting in (await log.lag(recipe.name, recipe.topics)).items():
         if waiting:
             start = {**end, tp: done.get(tp, 0)}
             async for record in log.tail([tp.topic], start, follow=False):

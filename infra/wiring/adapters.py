@@ -78,6 +78,30 @@ def choices(settings: Settings) -> list[Choice]:
     return chosen
 
 
+def refuse_split(settings: Settings, part: bool = False) -> None:
+    """Processes that share the log share state and blobs, too, or each would know a half.
+
+    Args:
+        part: this process does some of the work, and others the rest; a whole engine on the log
+            of its data folder may keep state anywhere.
+
+    Raises:
+        SettingsError: they do not, and no setting says that this data folder is the only one.
+    """
+    kafka, s3 = bool(settings.kafka.bootstrap_servers), bool(settings.s3.endpoint)
+    if settings.alone or kafka == s3 or (s3 and not part):
+        return
+    given, missing, kept = (
+        ("KAFKA_BOOTSTRAP_SERVERS", "S3_ENDPOINT", "state and blobs")
+        if kafka
+        else ("S3_ENDPOINT", "KAFKA_BOOTSTRAP_SERVERS", "an event log")
+    )
+    raise SettingsError(
+        f"{given} is set and {missing} is not, so each data folder would keep {kept} of its own:"
+        f" set {missing}, too, or TAGGER_ALONE=true if {settings.data_dir} is the only data folder"
+    )
+
+
 @asynccontextmanager
 async def open_ports(settings: Settings, role: str = "tagger") -> AsyncIterator[Ports]:
     """Opens log, state and blobs. The embedded log gets its topics; on a cluster they are made by
@@ -85,7 +109,11 @@ async def open_ports(settings: Settings, role: str = "tagger") -> AsyncIterator[
 
     Args:
         role: what this process is, for the brokers' own logs and quotas.
+
+    Raises:
+        SettingsError: they are split, see :func:`refuse_split`.
     """
+    refuse_split(settings)
     folder = settings.data_dir.absolute()
     async with AsyncExitStack() as stack:
         database: SqliteDatabase | None = None
@@ -98,12 +126,27 @@ async def open_ports(settings: Settings, role: str = "tagger") -> AsyncIterator[
 
 @asynccontextmanager
 async def open_log(settings: Settings, role: str = "tagger") -> AsyncIterator[EventLog]:
-    """The event log alone."""
+    """The event log alone, for who needs neither state nor blobs."""
     async with AsyncExitStack() as stack:
         database = None
         if not settings.kafka.bootstrap_servers:
             database = SqliteDatabase(settings.data_dir.absolute() / "engine.db")
         yield await _open_log(settings, database, role, stack)
+
+
+@asynccontextmanager
+async def open_reading(
+    settings: Settings, role: str = "tagger"
+) -> AsyncIterator[tuple[EventLog, BlobStore | None]]:
+    """The event log for a subscriber, and the store of data that is too large for it; None where
+    the log is Kafka's and no S3 server is named."""
+    kafka, s3 = settings.kafka.bootstrap_servers, settings.s3.endpoint
+    if kafka and not s3:
+        async with open_log(settings, role) as log:
+            yield log, None
+    else:
+        async with open_ports(settings, role) as ports:
+            yield ports.log, ports.blobs
 
 
 async def replication_factors(log: EventLog) -> dict[str, int]:

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.ports import Ports
+from core.results.keys import latest_prefix
 from core.results.parts import PartStore
 from core.settings import KafkaSettings, QdrantSettings, S3Settings, Settings
 from infra.wiring.adapters import open_ports
-from infra.wiring.stages import READS
+from infra.wiring.stages import RECIPES
 from tests.chaos.tagger import Run, Tagger
 from tests.servers.kafka import KafkaBroker, kafka_bootstrap
 from tests.servers.minio import MinioServer, minio_address
@@ -75,7 +76,9 @@ class Cluster:
         """Every stage as a process of its own; they end in order on leaving."""
         tagger = self.tagger(settings)
         with ExitStack() as stack:
-            runs = {name: stack.enter_context(tagger.running("consume", name)) for name in READS}
+            runs = {
+                name: stack.enter_context(tagger.running("consume", name)) for name in RECIPES.names
+            }
             yield runs
             for run in runs.values():
                 run.stop()
@@ -89,12 +92,12 @@ class Cluster:
 
 
 async def _done(ports: Ports, media: int, quiet: bool) -> bool:
-    if len(await ports.state.keys("result/")) < media:
+    if len(await ports.state.keys(latest_prefix())) < media:
         return False
     if not quiet:
         return True
-    for group, topics in READS.items():
-        if any((await ports.log.lag(group, topics)).values()):
+    for recipe in RECIPES:
+        if any((await ports.log.lag(recipe.name, recipe.topics)).values()):
             return False
     return await PartStore(ports.state).unannounced() == 0
 

@@ -14,10 +14,11 @@ from random import Random
 import pytest
 
 from core.errors import OutageError
+from core.results.keys import latest_prefix
 from core.settings import Settings
 from infra.contract.topics import cluster_topics
 from infra.wiring.adapters import open_ports
-from infra.wiring.stages import READS
+from infra.wiring.stages import RECIPES
 from tests.chaos import kept
 from tests.chaos.cluster import Cluster, cluster
 from tests.chaos.media import write_looks, write_shop
@@ -74,7 +75,7 @@ async def _under_fire(
     with ExitStack() as stack:
         journal = stack.enter_context(kept_journal(made.folder))
         crew = Crew(tagger, stack, journal)
-        for name in READS:
+        for name in RECIPES.names:
             crew.start(name)
         tagger.finish("catalog", "add", str(made.folder / "shop"), within_s=300)
         producer = stack.enter_context(
@@ -108,7 +109,7 @@ class Crew:
         self._tagger = tagger
         self._stack = stack
         self._journal = journal
-        self._runs: dict[str, list[Run]] = {name: [] for name in READS}
+        self._runs: dict[str, list[Run]] = {name: [] for name in RECIPES.names}
         self.killed = 0
 
     def start(self, name: str) -> None:
@@ -151,8 +152,9 @@ def _heard(run: Run) -> None:
 def _owns_all(run: Run, name: str) -> bool:
     """Whether it is the only member that its group knows of."""
     partitions = {spec.name: spec.partitions for spec in cluster_topics()}
+    [recipe] = RECIPES.chosen([name])
     taken = run.last("partitions_taken")
-    return taken is not None and taken["count"] == sum(partitions[it] for it in READS[name])
+    return taken is not None and taken["count"] == sum(partitions[it] for it in recipe.topics)
 
 
 class Progress:
@@ -167,7 +169,7 @@ class Progress:
     async def share(self) -> float:
         try:
             async with open_ports(self._made.settings) as ports:
-                count = len(await ports.state.keys("result/"))
+                count = len(await ports.state.keys(latest_prefix()))
         except OutageError:
             return self._share
         self._share = (count - self._products) / self._media

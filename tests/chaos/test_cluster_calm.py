@@ -13,7 +13,7 @@ import pytest
 from core.envelope import decode
 from core.events import ItemsMatched, MediaTagged
 from infra.wiring.adapters import open_log
-from infra.wiring.stages import READS
+from infra.wiring.stages import RECIPES
 from tests.chaos import kept
 from tests.chaos.cluster import Cluster, cluster
 from tests.chaos.media import write_looks
@@ -41,11 +41,11 @@ async def test_a_rolling_restart_under_load_is_noticed_by_no_subscriber(tmp_path
     write_looks(tmp_path / "looks", pictures, films, repeats=0, seed=5)
 
     with cluster(tmp_path) as made, ExitStack() as stack:
-        crew = {name: stack.enter_context(_named(made, name)) for name in READS}
+        crew = {name: stack.enter_context(_named(made, name)) for name in RECIPES.names}
         producer = stack.enter_context(
             made.tagger().running("produce", "folder", str(tmp_path / "looks"))
         )
-        for name in (*READS, *reversed(READS)):
+        for name in (*RECIPES.names, *reversed(RECIPES.names)):
             await asyncio.to_thread(_until_running, crew[name])
             await asyncio.to_thread(crew[name].stop)
             crew[name] = stack.enter_context(_named(made, name))
@@ -113,7 +113,7 @@ async def _expect_nothing_lost(folder: Path, *, pictures: int, away_s: float) ->
         producer.stop()
         found = await kept.read(made.settings)
 
-    assert paused == set(READS)
+    assert paused == set(RECIPES.names)
     assert found.letters == []
     assert {one.status for one in found.results.values()} == {"complete"}
     assert set(found.waiting.values()) == {0}

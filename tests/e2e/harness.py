@@ -13,13 +13,15 @@ from core.events import MediaTagged, Product
 from core.intake.intake import Announced, Intake, Submission
 from core.log.port import EventLog
 from core.ports import Ports
+from core.results.keys import result_key
 from core.results.parts import PartStore
 from core.settings import RuntimeSettings, Settings
 from core.vectors.port import VectorStore
 from infra.contract.topics import embedded_topics
 from infra.running.engine import Engine
 from infra.wiring.adapters import open_decoder, open_ports, open_vectors
-from infra.wiring.stages import Materials, build_stages
+from infra.wiring.recipes import Materials
+from infra.wiring.stages import RECIPES
 from tests.vision_standin import png, standin_vision
 
 PAINTS = ("red", "green", "blue", "black", "purple", "orange")
@@ -37,11 +39,13 @@ class Rig:
     async def engine(self, ports: Ports | None = None) -> Engine:
         decoder = await self.stack.enter_async_context(open_decoder(self.settings))
         ports = ports or self.ports
-        materials = Materials(self.settings, ports, standin_vision(), self.vectors, decoder)
-        return Engine(materials, build_stages(materials))
+        materials = Materials(
+            self.settings, ports, standin_vision(), RECIPES, self.vectors, decoder
+        )
+        return Engine(materials, RECIPES)
 
     async def announce(self, *submissions: Submission) -> list[Announced]:
-        intake = Intake(self.ports.log, self.ports.blobs, self.ports.state)
+        intake = Intake(self.ports)
         outcomes = await intake.announce_many(submissions)
         return [outcome for outcome in outcomes if not isinstance(outcome, TaggingError)]
 
@@ -50,7 +54,7 @@ class Rig:
         parts = PartStore(self.ports.state)
         found = {}
         for media, latest in (await parts.results()).items():
-            key = f"results/{media}/{latest.pipeline or 'none'}.json"
+            key = result_key(media, latest.pipeline)
             found[media] = MediaTagged.model_validate_json(await self.ports.blobs.get(key))
         return found
 

@@ -15,7 +15,7 @@ from core.log.port import TopicSpec
 from core.settings import Settings
 from infra.cli import app
 from infra.wiring.adapters import open_log
-from infra.wiring.stages import READS
+from infra.wiring.stages import RECIPES
 from tests.chaos.cluster import Cluster, cluster
 from tests.vision_standin import png
 
@@ -49,12 +49,16 @@ def test_a_picture_is_submitted_waited_for_and_listed(made: Cluster, tmp_path: P
         broken = tagger("submit", tmp_path / "broken.jpg", "--wait", "--json")
         health = tagger("health", "--json")
     letters = tagger("dlq", "list", "--json")
+    heard = tagger("topics", "tail", "media.tagged", "--group", "shop", "--json")
+    again = tagger("topics", "tail", "media.tagged", "--group", "shop", "--json")
 
+    assert len(heard.stdout.splitlines()) >= 2
+    assert again.stdout == ""
     assert json.loads(tagged.stdout)["status"] == "complete"
     assert json.loads(broken.stdout)["status"] == "failed"
     assert [json.loads(line)["stage"] for line in letters.stdout.splitlines()] == ["frames"]
     found = checks(health)
-    assert {f"stage {name}" for name in READS} <= found.keys()
+    assert {f"stage {name}" for name in RECIPES.names} <= found.keys()
     assert {found[name]["level"] for name in ("event log", "blob store")} == {"ok"}
     assert "stands still for 7 days starts over" in found["event log"]["detail"]
     assert found["catalog"]["next"] == "tagger catalog add DIR"

@@ -9,7 +9,7 @@ from core.log.port import EventLog
 from infra.cli.options import AsJson, DataDir, existing_data, load_settings
 from infra.cli.show import screen, tables
 from infra.cli.stopping import run_until_stopped
-from infra.wiring.adapters import open_ports
+from infra.wiring.adapters import open_log
 
 
 @dataclass(slots=True)
@@ -27,8 +27,8 @@ def list_(as_json: AsJson = False, data_dir: DataDir = None) -> None:
     existing_data(settings)
 
     async def read() -> list[_Topic]:
-        async with open_ports(settings) as ports:
-            return await _topics(ports.log)
+        async with open_log(settings) as log:
+            return await _topics(log)
 
     topics = run_until_stopped(lambda _: read())
     if as_json:

@@ -13,16 +13,15 @@ import typer
 
 from core.blobs.port import BlobStore
 from core.claimcheck import decode_checked
-from core.envelope import Event, encode_structured
-from core.errors import NewerEventError, PermanentError, SettingsError
+from core.envelope import Event, dataref, decode, encode_structured
+from core.errors import BlobMissingError, NewerEventError, PermanentError, SettingsError
 from core.events import Data
 from core.log.port import EventLog, Record, TopicPartition
-from core.ports import Ports
 from core.settings import Settings
 from infra.cli.options import AsJson, DataDir, existing_data, load_settings
 from infra.cli.stopping import run_until_stopped, until
-from infra.wiring.adapters import open_ports
-from infra.wiring.stages import READS
+from infra.wiring.adapters import open_reading
+from infra.wiring.stages import RECIPES
 
 _PAGE = 100
 _WAIT_S = 1.0
@@ -55,7 +54,7 @@ def tail(
     """
     settings = load_settings(data_dir)
     existing_data(settings)
-    if group in READS:
+    if group in RECIPES.names:
         raise SettingsError(f"{group!r} is a stage of the engine: choose another name")
     run_until_stopped(lambda stop: _tail(settings, topic, group, start, follow, as_json, stop))
 
@@ -69,15 +68,15 @@ async def _tail(
     as_json: bool,
     stop: asyncio.Event,
 ) -> None:
-    async with open_ports(settings) as ports:
-        topics = await ports.log.topics()
+    async with open_reading(settings) as (log, blobs):
+        topics = await log.topics()
         if topic not in topics:
             raise SettingsError(f"there is no topic {topic!r}: there are {', '.join(topics)}")
         if group is not None:
-            await _as_group(ports, topic, group, start, follow, as_json, stop)
+            await _as_group(log, blobs, topic, group, start, follow, as_json, stop)
             return
-        async for record in until(stop, _records(ports.log, topic, start, follow)):
-            await _print(record, ports.blobs, as_json)
+        async for record in until(stop, _records(log, topic, start, follow)):
+            await _print(record, blobs, as_json)
 
 
 async def _records(
@@ -88,7 +87,8 @@ async def _records(
 
 
 async def _as_group(
-    ports: Ports,
+    log: EventLog,
+    blobs: BlobStore | None,
     topic: str,
     group: str,
     start: From,
@@ -96,22 +96,26 @@ async def _as_group(
     as_json: bool,
     stop: asyncio.Event,
 ) -> None:
-    """Prints, then commits: what a crash comes between is printed again."""
-    log = ports.log
-    end = await log.end_offsets([topic])
+    """Prints, then commits: what a crash comes between is printed again. Without ``follow`` it ends
+    with what stood in the log when it began; whoever else is in the group reads its share."""
+    begin, end = await log.begin_offsets([topic]), await log.end_offsets([topic])
     if start is From.LATEST and not await log.committed(group):
         await log.set_offsets(group, end)
+    done = await log.committed(group)
     subscription = await log.subscribe(group, [topic], _Alone())
     try:
         while not stop.is_set():
-            records = await subscription.fetch(_PAGE, _WAIT_S if follow else 0)
+            joined = bool(subscription.assignment)
+            records = await subscription.fetch(_PAGE, _WAIT_S)
             for record in records:
-                await _print(record, ports.blobs, as_json)
-            done: dict[TopicPartition, int] = {}
-            for record in records:
-                done[record.tp] = record.offset + 1
-            await subscription.commit(done)
-            if not records and not follow:
+                await _print(record, blobs, as_json)
+            read = {record.tp: record.offset + 1 for record in records}
+            await subscription.commit(read)
+            done |= read
+            ours = subscription.assignment
+            read_all = all(done.get(tp, begin[tp]) >= end[tp] for tp in ours)
+            # Kafka's own marks may stand last, and are never read: then nothing comes any more.
+            if not follow and ours and (read_all or (joined and not records)):
                 return
     finally:
         await subscription.close()
@@ -127,11 +131,16 @@ class _Alone:
         return
 
 
-async def _print(record: Record, blobs: BlobStore, as_json: bool) -> None:
+async def _print(record: Record, blobs: BlobStore | None, as_json: bool) -> None:
     """One line; a record that cannot be read is shown with the reason, and stops nothing."""
     event, error = None, None
     try:
-        event = _structured(await decode_checked(record, blobs))
+        if blobs is not None:
+            event = _structured(await decode_checked(record, blobs))
+        elif reference := dataref(record):
+            raise BlobMissingError(f"its data is {reference} in the blob store: set S3_ENDPOINT")
+        else:
+            event = _structured(decode(record))
     except (PermanentError, NewerEventError) as refused:
         error = str(refused)
     if as_json:

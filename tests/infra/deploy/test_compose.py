@@ -8,12 +8,13 @@ import pytest
 from dotenv import dotenv_values
 
 from core.settings import Settings
-from infra.wiring.stages import READS, SEES
+from infra.wiring.stages import RECIPES
 from tests.infra.deploy import names
 from tests.infra.deploy.tools import ROOT, compose, refused_compose
 
 pytestmark = pytest.mark.timeout(1200)  # the first run builds the tools that it needs
 
+DEVICES = set(RECIPES.needing("device"))
 PROFILES = ("cpu", "gpu")
 SECRET = ("KEY", "PASSWORD", "SECRET", "TOKEN")
 TO_FILL_IN = [name for name, value in dotenv_values(ROOT / ".env.example").items() if not value]
@@ -46,7 +47,7 @@ def test_each_stage_is_one_service(profile: str) -> None:
 
     consumed = [stage for params in commands for stage in params.get("stages", [])]
 
-    assert sorted(consumed) == sorted(READS)
+    assert sorted(consumed) == sorted(RECIPES.names)
 
 
 @pytest.mark.parametrize("profile", PROFILES)
@@ -79,7 +80,7 @@ def test_without_a_profile_only_servers_start() -> None:
 def test_a_device_is_reserved_for_exactly_the_stages_that_ask_for_one(profile: str) -> None:
     for service in running(profile).values():
         params = names.parsed(service["command"])
-        on_gpu = profile == "gpu" and not SEES.isdisjoint(params.get("stages", []))
+        on_gpu = profile == "gpu" and not DEVICES.isdisjoint(params.get("stages", []))
         devices = service.get("deploy", {}).get("resources", {}).get("reservations", {})
 
         assert params.get("device") == ("cuda:0" if on_gpu else None)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from tests.infra.deploy.tools import ROOT
 from tests.servers.cache import run
@@ -16,8 +17,8 @@ from tests.servers.session import unavailable
 
 FOLDER = ROOT / "infra" / "docker"
 DOCKERFILES = sorted(FOLDER.glob("*.Dockerfile"), key=lambda file: file.name)
-PYTHONS = ("3.11", "3.12")
-"""Of the CPU image and of the GPU image."""
+IMAGES = {"cpu": "3.11", "gpu": "3.12"}
+"""Which Python each has."""
 
 
 def instructions(dockerfile: Path) -> list[list[str]]:
@@ -26,11 +27,11 @@ def instructions(dockerfile: Path) -> list[list[str]]:
     return [line.split() for line in "\n".join(lines).replace("\\\n", "").splitlines() if line]
 
 
-def pins(python: str) -> dict[str, str]:
+def pins(file: Path, python: str) -> dict[str, str]:
     """Library to version, for one Python."""
     environment = {"python_full_version": f"{python}.0", "python_version": python}
-    lines = (FOLDER / "requirements.txt").read_text().splitlines()
-    requirements = [Requirement(line) for line in lines if not line.startswith("#")]
+    lines = (line.removesuffix("\\").strip() for line in file.read_text().splitlines())
+    requirements = [Requirement(line) for line in lines if line and line[0] not in "#-"]
     return {
         one.name: str(one.specifier).removeprefix("==")
         for one in requirements
@@ -84,24 +85,50 @@ def test_the_build_sees_what_the_wheel_is_made_of_and_no_secret() -> None:
     assert not any(".env" in line for line in allowed)
 
 
-@pytest.mark.parametrize("python", PYTHONS)
-def test_pins_satisfy_the_project(python: str) -> None:
-    """When they don't: the first lines of requirements.txt say how it is made."""
+@pytest.mark.parametrize(("image", "python"), IMAGES.items())
+def test_an_image_installs_what_the_project_asks_for_as_it_is_locked(
+    image: str, python: str
+) -> None:
+    """When it does not: infra/docker/pins.sh makes both files anew."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    pinned = pins(python)
+    wanted = {one.name: one for one in map(Requirement, project["dependencies"])}
+    if image == "gpu":
+        del wanted["onnxruntime"]
+    pinned = pins(FOLDER / f"requirements-{image}.txt", python)
+    locked = pins(ROOT / "requirements.lock", python)
 
-    for wanted in map(Requirement, project["dependencies"]):
-        assert wanted.name in pinned
-        assert wanted.specifier.contains(pinned[wanted.name]), wanted
+    assert wanted.keys() <= pinned.keys()
+    assert [one for name, one in wanted.items() if pinned[name] not in one.specifier] == []
+    assert {n: v for n, v in pinned.items() if locked.get(n) != v}.keys() <= {"onnxruntime-gpu"}
+
+
+def test_the_lock_covers_every_extra() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    locked = pins(ROOT / "requirements.lock", "3.11")
+
+    extras = project["optional-dependencies"].values()
+    wanted = [Requirement(one) for extra in extras for one in extra]
+
+    assert [
+        one for one in wanted if locked.get(canonicalize_name(one.name)) not in one.specifier
+    ] == []
+
+
+@pytest.mark.parametrize("image", IMAGES)
+def test_an_image_installs_nothing_without_a_hash(image: str) -> None:
+    file = f"requirements-{image}.txt"
+    text = (FOLDER / file).read_text()
+    [install] = [
+        words for words in instructions(FOLDER / f"{image}.Dockerfile") if "--requirement" in words
+    ]
+
+    assert install[-3:] == ["--require-hashes", "--requirement", file]
+    assert "://" not in text
+    assert [p for p in text.split("\n") if "==" in p and not p.endswith("\\")] == []
 
 
 def test_the_gpu_image_puts_its_runtime_in_the_place_of_the_cpu_one() -> None:
-    [replace] = [
-        words for words in instructions(FOLDER / "gpu.Dockerfile") if words[:2] == ["RUN", "sed"]
-    ]
+    cpu, gpu = (pins(FOLDER / f"requirements-{image}.txt", IMAGES[image]) for image in IMAGES)
 
-    _, pattern, replacement, _ = replace[3].strip("'").split("/")
-
-    assert pattern == "^onnxruntime==.*"
-    assert "onnxruntime" in pins("3.12")
-    assert Requirement(replacement).name == "onnxruntime-gpu"
+    assert {"onnxruntime"} == {"onnxruntime", "onnxruntime-gpu"} & cpu.keys()
+    assert {"onnxruntime-gpu"} == {"onnxruntime", "onnxruntime-gpu"} & gpu.keys()

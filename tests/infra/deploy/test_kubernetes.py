@@ -10,7 +10,8 @@ import pytest
 
 from core.settings import Settings
 from infra.contract.topics import cluster_topics
-from infra.wiring.stages import READS, SEES
+from infra.wiring.recipes import Recipe
+from infra.wiring.stages import RECIPES
 from tests.infra.deploy import names
 from tests.infra.deploy.tools import compose, kafka_trigger_keys, keda_schema, manifests
 
@@ -53,7 +54,7 @@ def test_a_cluster_accepts_what_is_kubernetes_own() -> None:
     for manifest in own:
         kubernetes_validate.validate(manifest, KUBERNETES, strict=True)
 
-    assert len(own) > len(READS)
+    assert len(own) > len(RECIPES)
 
 
 def test_keda_accepts_what_is_its_own() -> None:
@@ -68,14 +69,14 @@ def test_keda_accepts_what_is_its_own() -> None:
 def test_every_command_is_one_that_tagger_has() -> None:
     for workload in processes().values():
         params = names.parsed(container(workload)["args"])
-        assert set(params.get("stages", [])) <= set(READS)
+        assert set(params.get("stages", [])) <= set(RECIPES.names)
 
-    assert set(stages()) == set(READS)
+    assert set(stages()) == set(RECIPES.names)
 
 
-@pytest.mark.parametrize("stage", READS)
-def test_a_stage_is_scaled_on_the_backlog_of_every_topic_it_reads(stage: str) -> None:
-    name = stages()[stage]["metadata"]["name"]
+@pytest.mark.parametrize("recipe", RECIPES, ids=RECIPES.names)
+def test_a_stage_is_scaled_on_the_backlog_of_every_topic_it_reads(recipe: Recipe) -> None:
+    name = stages()[recipe.name]["metadata"]["name"]
     [spec] = [
         one["spec"]
         for one in of("ScaledObject").values()
@@ -85,10 +86,10 @@ def test_a_stage_is_scaled_on_the_backlog_of_every_topic_it_reads(stage: str) ->
     watched = [trigger["metadata"] for trigger in spec["triggers"]]
 
     assert spec["minReplicaCount"] == 0
-    assert sorted(one["topic"] for one in watched) == sorted(READS[stage])
-    assert spec["maxReplicaCount"] <= min(PARTITIONS[topic] for topic in READS[stage])
+    assert sorted(one["topic"] for one in watched) == sorted(recipe.topics)
+    assert spec["maxReplicaCount"] <= min(PARTITIONS[topic] for topic in recipe.topics)
     for trigger in spec["triggers"]:
-        assert trigger["metadata"]["consumerGroup"] == stage
+        assert trigger["metadata"]["consumerGroup"] == recipe.name
         assert int(trigger["metadata"]["lagThreshold"]) > 0
         # A group that never ran has its whole topic before it, as the stage itself sees it.
         assert trigger["metadata"]["offsetResetPolicy"] == "earliest"
@@ -108,11 +109,11 @@ def test_results_stays_until_it_could_announce_what_makes_no_progress() -> None:
     assert cooldown_s > partial_after_s + looks_every_s
 
 
-@pytest.mark.parametrize("stage", READS)
+@pytest.mark.parametrize("stage", RECIPES.names)
 def test_exactly_the_stages_with_models_get_a_device(stage: str) -> None:
     pod = stages()[stage]["spec"]["template"]["spec"]
     only = container(stages()[stage])
-    on_gpu = stage in SEES
+    on_gpu = stage in RECIPES.needing("device")
 
     assert (only["resources"]["limits"].get("nvidia.com/gpu") == 1) == on_gpu
     assert ("nvidia.com/gpu.present" in pod.get("nodeSelector", {})) == on_gpu

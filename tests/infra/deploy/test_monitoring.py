@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from infra.wiring.stages import READS
+from infra.wiring.stages import RECIPES
 from tests.infra.deploy import names
 from tests.infra.deploy.tools import ROOT, compose, promtool
 
@@ -84,7 +84,7 @@ def test_the_dashboard_shows_throughput_backlog_latency_errors_and_batch_fill() 
 def test_every_stage_is_missed() -> None:
     [missing] = [rule["expr"] for rule in RULES if rule["alert"] == "StageMissing"]
 
-    assert re.findall(r'stage="(\w+)"', missing) == list(READS)
+    assert re.findall(r'stage="(\w+)"', missing) == list(RECIPES.names)
 
 
 @pytest.mark.parametrize("profile", ["cpu", "gpu"])

@@ -44,7 +44,7 @@ def _record(number: int) -> Record:
 
 
 def _engine_pid() -> int:
-    [child] = [one for one in psutil.Process().children() if "edge_child" in str(one.cmdline())]
+    [child] = [one for one in psutil.Process().children() if "edge/child.py" in str(one.cmdline())]
     return int(child.pid)
 
 
