@@ -84,6 +84,7 @@ async def test_a_stop_ends_the_wait_of_a_result_for_its_store(
         return True
 
     state, blobs = MemoryStateStore(), await AwayBlobs.open(tmp_path / "results")
+    assert isinstance(blobs, AwayBlobs)
     patient = RetryPolicy(base_s=7200.0, cap_s=7200.0)
     stage = results(state, blobs, vectors, lagging, patient)
 
