@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
-from core.errors import OutageError
+from core.errors import OutageError, StageStopError
 from core.intake.intake import Intake
 from core.runtime.supervised import supervised
 from core.runtime.waiting import when
@@ -60,7 +60,10 @@ class Service:
                 await asyncio.wait([engine])
 
     async def _idle(self) -> None:
-        await asyncio.gather(*(producer.drained() for producer in self.producers.values()))
+        try:
+            await asyncio.gather(*(producer.drained() for producer in self.producers.values()))
+        except StageStopError:
+            return  # one of them has ended, and its own error says why
         while not await self._is_idle():  # noqa: ASYNC110  # the log may be idle for hours
             await asyncio.sleep(_LOOK_AGAIN_S)
 
