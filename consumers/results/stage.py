@@ -32,6 +32,7 @@ from core.log.port import TopicPartition
 from core.results.parts import MediaParts, PartStore
 from core.runtime.retry import RetryPolicy
 from core.runtime.stage import Context, Output, Publish, Stage
+from core.runtime.waiting import pause
 
 _log = structlog.get_logger()
 
@@ -58,6 +59,7 @@ class _Open:
     announced: float = float("-inf")
     dirty: bool = True
     folding: asyncio.Task[None] | None = None
+    left: asyncio.Event = field(default_factory=asyncio.Event)
     partial_said: bool = False
 
 
@@ -83,16 +85,12 @@ class ResultsStage(Stage):
         self._policy = policy or RetryPolicy()
         self._open: dict[str, _Open] = {}
         self._publish: Publish | None = None
-        self._clock: asyncio.Task[None] | None = None
 
     async def open(self, publish: Publish) -> None:
         self._publish = publish
-        self._clock = asyncio.create_task(self._watch_progress())
 
-    async def close(self) -> None:
-        if self._clock is not None:
-            self._clock.cancel()
-            await asyncio.gather(self._clock, return_exceptions=True)
+    async def background(self) -> None:
+        await self._watch_progress()
 
     async def assigned(self, partitions: frozenset[TopicPartition]) -> None:
         """Whatever was stored and perhaps not announced is looked at again."""
@@ -106,7 +104,7 @@ class ResultsStage(Stage):
         leaving = [media for media, known in self._open.items() if known.partition in numbers]
         folding = [task for media in leaving if (task := self._open[media].folding)]
         for media in leaving:
-            del self._open[media]
+            self._open.pop(media).left.set()
         # What is being announced may end; what only waits for its turn is the next owner's.
         await asyncio.gather(*folding, return_exceptions=True)
 
@@ -145,7 +143,10 @@ class ResultsStage(Stage):
         failures = postponed = 0
         try:
             while known.dirty and self._open.get(media) is known:
-                await asyncio.sleep(max(0.0, known.announced + self._options.every_s - loop.time()))
+                due = known.announced + self._options.every_s
+                await pause(max(0.0, due - loop.time()), known.left)
+                if known.left.is_set():
+                    break
                 known.dirty = False
                 try:
                     await self._fold(media, known)
@@ -156,7 +157,7 @@ class ResultsStage(Stage):
                     known.dirty = True
                     postponed += 1
                     _log.warning("announcement_postponed", media_id=media, reason=str(outage))
-                    await asyncio.sleep(self._policy.delay(postponed))
+                    await pause(self._policy.delay(postponed), known.left)
                 except Exception as error:
                     failures += 1
                     _log.exception("announcement_failed", media_id=media, attempt=failures)
@@ -164,7 +165,7 @@ class ResultsStage(Stage):
                         await self._give_up(media, known, error)
                         break
                     known.dirty = True
-                    await asyncio.sleep(self._policy.delay(failures))
+                    await pause(self._policy.delay(failures), known.left)
         except OwnershipLostError as lost:
             _log.info("announcement_dropped", media_id=media, reason=str(lost), redone_by="owner")
         except Exception:
