@@ -24,6 +24,8 @@ from core.results.keys import latest_key, latest_prefix, media_of
 from core.results.medium import KEPT_UPLOADS, Forgotten, MediaParts, Run
 from core.state.port import StateStore
 
+_COUNTED = 1000
+
 
 class FrameList(BaseModel):
     """The frames of a medium under one pipeline.
@@ -139,7 +141,12 @@ class PartStore:
 
     async def unannounced(self) -> int:
         """Media, of all partitions, that wait for parts or for their announcement."""
-        return len(await self._state.keys("open/"))
+        count, after = 0, None
+        while True:
+            keys, after = await self._state.page("open/", _COUNTED, after)
+            count += len(keys)
+            if after is None:
+                return count
 
     async def close_media(self, partition: int, media_id: str) -> None:
         await self._state.delete([_open_key(partition, media_id)])
