@@ -18,13 +18,13 @@ from qdrant_client import QdrantClient
 from typer.testing import CliRunner
 
 from core.blobs.port import Blob
-from core.intake.intake import Announced, Submission
+from core.intake.intake import Announced, Intake, Submission
 from core.ports import Ports
 from core.settings import Settings
 from infra.cli import app
 from infra.running.service import Service
 from infra.wiring.adapters import open_ports
-from infra.wiring.producers import intake, open_bucket_producer
+from infra.wiring.producers import open_bucket_producer
 from tests.chaos import kept
 from tests.chaos.cluster import Cluster, new_name
 from tests.chaos.kept import Kept
@@ -74,7 +74,7 @@ class Used:
 
     def recover(self) -> int:
         """What the producer does first at its start; the number of events said again."""
-        return self._run(lambda ports: intake(ports).recover(self.producer, self.place))
+        return self._run(lambda ports: Intake(ports).recover(self.producer, self.place))
 
     def see(self, *names: str) -> list[Announced]:
         """What the producer does with files that it sees in the place."""
@@ -89,7 +89,7 @@ class Used:
             )
             for name in names
         ]
-        outcomes = self._run(lambda ports: intake(ports).announce_many(submissions))
+        outcomes = self._run(lambda ports: Intake(ports).announce_many(submissions))
         return [outcome for outcome in outcomes if isinstance(outcome, Announced)]
 
     def watch(self, bucket: str, until: int) -> None:
