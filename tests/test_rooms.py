@@ -28,7 +28,7 @@ ADAPTERS = (
 )
 FLOORS = (
     {"errors", "telemetry", "profiles"},
-    {"ids", "events", "settings", "files", "s3"},
+    {"ids", "paths", "events", "settings", "files", "s3"},
     {"children", "database"},
     {"log", "state", "blobs", "vectors", "vision", "media"},
     {"envelope", "tracing", "ports"},

@@ -277,10 +277,12 @@ class ResultsStage(Stage):
 
     async def _say(self, parent: Event[Data], folded: Folded) -> None:
         """Stores, then announces: a crash in between announces the same revision again."""
-        revised = await self._writer.store(parent.pipeline, parent.root, folded)
+        revised = await self._writer.store(parent.root, folded)
         if revised is None or self._publish is None:
             return
-        await self._publish(parent, [Output(revised.tagged, event_id=revised.event_id)])
+        tagged = revised.tagged
+        output = Output(tagged, pipeline=tagged.pipeline, event_id=revised.event_id)
+        await self._publish(parent, [output])
         await self._writer.announced(revised)
 
     async def _watch_progress(self) -> None:

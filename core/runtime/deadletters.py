@@ -34,6 +34,9 @@ def dead_letter(
 
     Its ce_id derives from the original alone, so that a subscriber counts an event that is given
     up twice (after a crash, after a redrive) once.
+
+    Args:
+        pipeline: the path that the stage's outputs would have had.
     """
     headers, said = record.headers, attributes_of(record)
     origin = said.get("id") or f"{record.topic}/{record.partition}/{record.offset}"
@@ -56,7 +59,7 @@ def dead_letter(
         if name in said
     }
     if pipeline:
-        kept.setdefault("ce_pipeline", pipeline)
+        kept["ce_pipeline"] = pipeline
     identity = event_id(stage, DeadLetter.type(), origin, record.value or b"")
     root = said.get("root") or origin
     return Message(
