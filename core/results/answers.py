@@ -9,12 +9,13 @@ from contextlib import asynccontextmanager
 import structlog
 
 from core.claimcheck import decode_checked
-from core.errors import NewerEventError, OutageError, PermanentError, TaggingError
+from core.errors import OutageError, TaggingError
 from core.events import MediaTagged
 from core.log.port import Record, TopicPartition
 from core.ports import Ports
-from core.results.reading import result
+from core.results.reading import DamagedResultError, result
 from core.runtime.retry import RetryPolicy
+from core.unread import UNREADABLE
 
 _log = structlog.get_logger()
 
@@ -44,6 +45,7 @@ class Answers:
 
         Raises:
             TaggingError: why there will be none: what ended the hearing, before or meanwhile.
+            SchemaError: what is stored of this medium cannot be read.
         """
         if self._failure is not None:
             raise self._failure
@@ -81,9 +83,10 @@ class Answers:
     async def _hear(self, record: Record) -> None:
         try:
             data = (await decode_checked(record, self._ports.blobs)).data
-        except (PermanentError, NewerEventError) as error:
-            place = f"{record.topic}:{record.partition}:{record.offset}"
-            _log.warning("result_unreadable", record=place, reason=str(error), goes_on="behind it")
+        except UNREADABLE as error:
+            _log.warning(
+                "result_unreadable", record=record.place, reason=str(error), goes_on="behind it"
+            )
             return
         if isinstance(data, MediaTagged):
             for upload in data.uploads:
@@ -107,6 +110,8 @@ class Answers:
                 _log.warning("answers_postponed", reason=str(outage), lost="nothing")
                 await asyncio.sleep(_POLICY.delay(failures))
                 continue
+            except DamagedResultError:
+                return None  # the one that is waited for takes its place
             named = tagged is not None and any(upload.root == root for upload in tagged.uploads)
             return tagged if named else None
 

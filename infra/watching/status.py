@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Self
 
 from consumers.results.stage import ResultsStage
-from core.claimcheck import decode_checked
 from core.events import MediaTagged, MediaUploaded
 from core.log.port import TopicPartition
 from core.results.parts import PartStore
 from core.runtime.runner import StageRunner
+from core.unread import Unread
 from infra.running.service import Service
 from producers.folder import FolderStatus
 
@@ -44,6 +44,7 @@ class Status:
     waiting: media announced and without a result.
     rate: results a second, lately.
     remaining_s: seconds until nothing waits if it goes on like this; None while nobody knows.
+    unread: which results since the start cannot be read, and are counted nowhere else; or None.
     """
 
     tagged: int
@@ -53,6 +54,7 @@ class Status:
     remaining_s: float | None
     stages: tuple[StageStatus, ...]
     folders: tuple[tuple[Path, FolderStatus], ...]
+    unread: str | None = None
 
     @property
     def paused(self) -> str | None:
@@ -69,6 +71,7 @@ class Observer:
         self._service = service
         self._ports = service.engine.ports
         self._next: dict[TopicPartition, int] = {}
+        self._unread = Unread()
         self._tagged = 0
         self._failed = 0
         self._lately: deque[float] = deque()
@@ -105,15 +108,16 @@ class Observer:
             remaining_s=_remaining(self._waiting, rate),
             stages=tuple([await self._stage(runner) for runner in self._service.engine.runners]),
             folders=tuple((path, p.status) for path, p in self._service.producers.items()),
+            unread=self._unread.words,
         )
 
     async def _count_results(self, now: float) -> None:
         async for record in self._ports.log.tail([MediaTagged.topic], self._next, follow=False):
+            event = await self._unread.event(record, self._ports.blobs, MediaTagged)
             self._next[record.tp] = record.offset + 1
-            if record.value is not None:
-                tagged = (await decode_checked(record, self._ports.blobs)).of(MediaTagged).data
+            if event is not None:
                 self._tagged += 1
-                self._failed += tagged.status == "failed"
+                self._failed += event.data.status == "failed"
                 self._lately.append(now)
 
     async def _count_waiting(self) -> int:

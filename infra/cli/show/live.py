@@ -67,6 +67,8 @@ def line(status: Status) -> str:
             parts.append(f"{duration(status.remaining_s)} left")
     if status.paused:
         parts.append(f"paused: {status.paused}")
+    if status.unread:
+        parts.append(status.unread)
     return ", ".join(parts)
 
 
