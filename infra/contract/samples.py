@@ -88,6 +88,7 @@ _DATA: tuple[Data, ...] = (
         content_hash=_HASH,
         kind="picture",
         uploads=[Upload(root=_ROOT, uri=_URI, filename="look.jpg")],
+        upload_count=1,
         frames=[_FRAME],
         items=[TaggedItem(**_ITEM, frame_id=_FRAME.frame_id, matches=[_SHIRT])],
         result_key=result_key(_MEDIA, _PIPELINE),

@@ -91,7 +91,10 @@ def _results(materials: Materials) -> Stage:
             _or(match.duplicate_within, default.within), _or(match.duplicate_across, default.across)
         ),
         lagging(ports.log, materials.recipes.upstream(ResultsStage)),
-        ResultsOptions(partial_after_s=materials.settings.runtime.partial_after_s),
+        ResultsOptions(
+            concurrency=materials.settings.runtime.concurrency,
+            partial_after_s=materials.settings.runtime.partial_after_s,
+        ),
     )
 
 
