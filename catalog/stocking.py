@@ -97,11 +97,7 @@ async def stock(ports: Ports, made: Plan, on_done: OnDone) -> None:
     async with listening(ports) as answers:
 
         async def tell(path: Path, media_id: str, root: str) -> None:
-            try:
-                outcome: Outcome = await answers.to(media_id, root)
-            except PermanentError as error:  # of this medium alone
-                outcome = error
-            on_done(path, outcome)
+            on_done(path, await answers.to(media_id, root))
 
         try:
             async with asyncio.TaskGroup() as waiting:

@@ -9,11 +9,11 @@ from contextlib import asynccontextmanager
 import structlog
 
 from core.claimcheck import decode_checked
-from core.errors import OutageError, TaggingError
+from core.errors import OutageError, PermanentError, TaggingError
 from core.events import MediaTagged
 from core.log.port import Record, TopicPartition
 from core.ports import Ports
-from core.results.reading import DamagedResultError, result
+from core.results.reading import result
 from core.runtime.retry import RetryPolicy
 from core.unread import UNREADABLE
 
@@ -45,7 +45,6 @@ class Answers:
 
         Raises:
             TaggingError: why there will be none: what ended the hearing, before or meanwhile.
-            SchemaError: what is stored of this medium cannot be read.
         """
         if self._failure is not None:
             raise self._failure
@@ -110,8 +109,8 @@ class Answers:
                 _log.warning("answers_postponed", reason=str(outage), lost="nothing")
                 await asyncio.sleep(_POLICY.delay(failures))
                 continue
-            except DamagedResultError:
-                return None  # the one that is waited for takes its place
+            except PermanentError:
+                return None  # damaged: the one that is waited for takes its place
             named = tagged is not None and any(upload.root == root for upload in tagged.uploads)
             return tagged if named else None
 

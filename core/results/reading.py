@@ -11,8 +11,8 @@ from pydantic import ValidationError
 from core.errors import BlobMissingError, SchemaError, TaggingError
 from core.events import MediaTagged, Purpose
 from core.ports import Ports
-from core.results.keys import latest_prefix, media_of, result_key
-from core.results.parts import Latest, PartStore
+from core.results.keys import latest_key, latest_prefix, media_of, result_key
+from core.results.parts import Latest
 from core.unread import UNREADABLE, Unread
 
 _ID_LENGTH = 32
@@ -21,10 +21,6 @@ _SHOWN = 8
 
 class UnknownMediumError(TaggingError):
     """No medium, or more than one, answers to the id; the message says which."""
-
-
-class DamagedResultError(SchemaError):
-    """A stored result cannot be read; the next result of its medium takes its place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +113,7 @@ async def result(ports: Ports, media_id: str) -> MediaTagged | None:
     """The newest result of a medium, None if it has none yet.
 
     Raises:
-        SchemaError: what says which revision is the newest cannot be read.
-        DamagedResultError: that can be read, the result cannot.
+        SchemaError: what is stored of it cannot be read. Its next result takes that one's place.
     """
     latest = await _latest(ports, media_id)
     if latest is None:
@@ -129,12 +124,13 @@ async def result(ports: Ports, media_id: str) -> MediaTagged | None:
     except BlobMissingError:
         return None  # the revision is noted before its blob is written
     except ValidationError as error:
-        raise DamagedResultError(f"blob {key} is damaged: {_first(error)}") from error
+        raise SchemaError(f"blob {key} is damaged: {_first(error)}") from error
 
 
 async def _latest(ports: Ports, media_id: str) -> Latest | None:
+    value = await ports.state.get(latest_key(media_id))
     try:
-        return await PartStore(ports.state).latest(media_id)
+        return None if value is None else Latest.model_validate_json(value)
     except ValidationError as error:
         raise SchemaError(f"its newest revision is damaged in state: {_first(error)}") from error
 

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from core.errors import PermanentError, SettingsError, TaggingError
+from core.errors import SettingsError, TaggingError
 from core.events import MediaTagged
 from core.intake.intake import Announced, Intake, Submission
 from core.ports import Ports
@@ -129,10 +129,7 @@ async def _tag(
             for submission, outcome in zip(submissions, outcomes, strict=True):
                 if isinstance(outcome, TaggingError):
                     show.refused(submission.path, outcome)
-                    continue
-                try:
+                else:
                     show.tagged(await answers.to(outcome.media_id, outcome.root))
-                except PermanentError as error:  # of this medium; the others have answers
-                    show.refused(submission.path, error)
 
     await with_engine(settings, work, stop)

@@ -20,6 +20,7 @@ from producers.folder import FolderStatus
 _WINDOW_S = 30.0
 _COUNT_SHARE = 0.02
 _COUNT_AT_LATEST_S = 5.0
+_NAMED = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,7 @@ class Status:
     tagged: results said since the start, failed ones included.
     failed: of these, media that could not be tagged.
     waiting: media announced and without a result.
+    waits_for: while no event is worked on, what some of them wait for, in words.
     rate: results a second, lately.
     remaining_s: seconds until nothing waits if it goes on like this; None while nobody knows.
     unread: which results since the start cannot be read, and are counted nowhere else; or None.
@@ -55,6 +57,7 @@ class Status:
     stages: tuple[StageStatus, ...]
     folders: tuple[tuple[Path, FolderStatus], ...]
     unread: str | None = None
+    waits_for: tuple[str, ...] = ()
 
     @property
     def paused(self) -> str | None:
@@ -100,15 +103,18 @@ class Observer:
             # Counting takes the longer the more waits; it may take a fiftieth of our time.
             spent = time.monotonic() - started
             self._count_again = now + min(spent / _COUNT_SHARE, _COUNT_AT_LATEST_S)
+        stages = tuple([await self._stage(runner) for runner in self._service.engine.runners])
+        busy = any(stage.backlog or stage.active for stage in stages)
         return Status(
             tagged=self._tagged,
             failed=self._failed,
             waiting=self._waiting,
             rate=rate,
             remaining_s=_remaining(self._waiting, rate),
-            stages=tuple([await self._stage(runner) for runner in self._service.engine.runners]),
+            stages=stages,
             folders=tuple((path, p.status) for path, p in self._service.producers.items()),
             unread=self._unread.words,
+            waits_for=() if busy or not self._waiting else await self._waits_for(),
         )
 
     async def _count_results(self, now: float) -> None:
@@ -123,6 +129,14 @@ class Observer:
     async def _count_waiting(self) -> int:
         unread = await self._ports.log.lag(ResultsStage.name, [MediaUploaded.topic])
         return sum(unread.values()) + await PartStore(self._ports.state).unannounced()
+
+    async def _waits_for(self) -> tuple[str, ...]:
+        known = await PartStore(self._ports.state).waiting_for(_NAMED)
+        return tuple(
+            f"{media}: {', '.join(missing[:_NAMED]) or 'its announcement'}"
+            + (f" and {len(missing) - _NAMED} more" if len(missing) > _NAMED else "")
+            for media, missing in known.items()
+        )
 
     async def _stage(self, runner: StageRunner) -> StageStatus:
         topics = [model.topic for model in runner.stage.reads]

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from pathlib import Path
 
 import pytest
 
-from core.results.keys import latest_key
-from core.settings import Settings
-from infra.wiring.adapters import open_ports
 from tests.hostile_records import add_bad_records, spoil_blobs
 from tests.infra.cli.conftest import Tagger, lines
-from tests.vision_standin import png
 
 MEDIA = {"look.png", "broken.jpg"}
 
@@ -76,22 +71,13 @@ def test_an_export_leaves_out_what_is_damaged_and_says_so(
     assert f"1 record could not be read: result of {look['media_id']}" in result.stderr
 
 
-def test_a_damaged_result_does_not_end_submit_for_the_other_files(
-    tagger: Tagger, copied: Path, tmp_path: Path
+def test_a_damaged_result_is_made_anew_when_its_file_is_submitted_again(
+    tagger: Tagger, copied: Path, shared_folder: Path
 ) -> None:
-    files = [copied.parent / f"{name}.png" for name in ("spoiled", "good")]
-    for file, paint in zip(files, ("red", "black"), strict=True):
-        file.write_bytes(png(paint, side=123))
-    (spoiled,) = lines(tagger("submit", files[0], "--json"))
+    look = shared_folder.parent / "look.png"
+    assert spoil_blobs(copied, "results/") == 5
 
-    async def spoil() -> None:
-        async with open_ports(Settings(data_dir=copied)) as ports:
-            await ports.state.put([(latest_key(spoiled["media_id"]), b"{}")])
+    (tagged,) = lines(tagger("submit", look, "--wait", "--json"))
 
-    asyncio.run(spoil())
-    result = tagger("submit", *files, "--wait", "--json")
-
-    first, second = lines(result)
-    assert "damaged" in first["error"]
-    assert second["filename"] == "good.png"
-    assert result.exit_code == 1
+    assert tagged["filename"] == "look.png"
+    assert lines(tagger("results", tagged["media_id"], "--json")) == [tagged]
