@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from consumers.results.background import Background
 from consumers.results.completeness import Completeness
 from consumers.results.fold import Folded, Thresholds, fold, unfoldable
 from consumers.results.turns import Turns
@@ -35,6 +34,7 @@ from core.results.medium import MediaParts, about_frames
 from core.results.parts import PartStore
 from core.runtime.retry import RetryPolicy
 from core.runtime.stage import Context, Output, Publish, Stage
+from core.runtime.supervised import supervised
 
 _log = structlog.get_logger()
 
@@ -101,29 +101,26 @@ class ResultsStage(Stage):
         self._policy = policy or RetryPolicy()
         self._open: dict[str, _Open] = {}
         self._turns = Turns(self._turn)
-        self._background = Background(self.name)
         self._owned: set[int] = set()
         self._taken: asyncio.Queue[int] = asyncio.Queue()
         self._publish: Publish | None = None
-        self._clock: asyncio.Task[None] | None = None
 
     async def open(self, publish: Publish) -> None:
         self._publish = publish
-        self._background.start("open media", self._look_at_taken())
-        for number in range(self._options.concurrency):
-            self._background.start(f"turn {number}", self._turns.serve())
-        self._clock = asyncio.create_task(self._watch_progress())
+
+    async def background(self) -> None:
+        async with supervised() as beside:
+            beside.start("results: clock", self._watch_progress())
+            beside.start("results: open media", self._look_at_taken())
+            for number in range(self._options.concurrency):
+                beside.start(f"results: turn {number}", self._turns.serve())
+            await asyncio.Event().wait()
 
     async def close(self) -> None:
-        if self._clock is not None:
-            self._clock.cancel()
-            await asyncio.gather(self._clock, return_exceptions=True)
         self._turns.close()
-        await self._background.close()
 
     async def assigned(self, partitions: frozenset[TopicPartition]) -> None:
         """Whatever was stored and perhaps not announced is looked at again, while events go on."""
-        self._background.check()
         for partition in sorted({tp.partition for tp in partitions}):
             self._owned.add(partition)
             self._taken.put_nowait(partition)
@@ -139,7 +136,6 @@ class ResultsStage(Stage):
         await self._turns.idle(leaving)
 
     async def handle(self, event: Event[Data], context: Context) -> Sequence[Output]:
-        self._background.check()
         if isinstance(event.data, DeadLetter) and not _about_a_result(event.data):
             return []
         media = event.subject

@@ -3,7 +3,7 @@
 Work runs side by side here already: events in flight, decoding children, a device's thread. A
 library that starts a thread a processor for each call only takes turns with them, and its threads
 spin while they wait: beside two busy processes FAISS made ``results`` 3.7 times slower at four
-times the cost. ONNX Runtime has threads of its own, which sleep (``core.vision.lite.session``).
+times the cost. ONNX Runtime has threads of its own, whose sessions tell them to sleep.
 """
 
 from __future__ import annotations

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -16,6 +15,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from core.errors import SettingsError
+from core.runtime.supervised import supervised
 
 
 @asynccontextmanager
@@ -40,13 +40,15 @@ async def endpoint(host: str, port: int, trouble: Callable[[], str | None]) -> A
         ) from error
     config = uvicorn.Config(_app(trouble), log_config=None, access_log=False, lifespan="off")
     server = _Server(config)
-    serving = asyncio.create_task(server.serve(sockets=[listener]))
     try:
-        yield
+        async with supervised() as tasks:
+            serving = tasks.start("endpoint", server.serve(sockets=[listener]))
+            try:
+                yield
+            finally:
+                server.should_exit = True
+                await asyncio.wait([serving])
     finally:
-        server.should_exit = True
-        with contextlib.suppress(asyncio.CancelledError):
-            await serving
         listener.close()
 
 

@@ -22,6 +22,7 @@ from core.vision.boxes import whole_pixels
 from core.vision.port import Detection, Image, Instance, Mask
 from core.vision.prompt import phrases
 from tests.consumers.frames import CONTEXT, MEDIA, PRODUCT, extracted
+from tests.core.runtime.stages import at_work
 
 IMAGE: Image = np.random.default_rng(5).integers(0, 256, (60, 100, 3), dtype=np.uint8)
 
@@ -90,9 +91,8 @@ async def opened(
         raise AssertionError("segment publishes by its outputs alone")
 
     stage = SegmentStage(blobs, detector, Striped(masks), "shirt", masking, 4, 0.0)
-    await stage.open(publish)
-    yield stage
-    await stage.close()
+    async with at_work(stage, publish):
+        yield stage
 
 
 async def segment(

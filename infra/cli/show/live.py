@@ -43,12 +43,12 @@ class StatusView:
         self._console.print(escape(text))
 
     async def show(self, observer: Observer) -> None:
-        """Until it is cancelled."""
+        """Until it is cancelled. While the log or a store is away, it says that."""
         while True:
             try:
                 status = await observer.status()
             except OutageError as outage:
-                self._line(f"how it gets on is not known for now: {outage}")
+                self._line(f"no status: {outage}")
                 await asyncio.sleep(_LINE_EVERY_S)
                 continue
             if self._console.is_terminal:
