@@ -86,25 +86,29 @@ async def one(ports: Ports, prefix: str) -> MediaTagged:
     return tagged
 
 
-async def every(ports: Ports, purpose: Purpose, unread: Unread) -> AsyncIterator[MediaTagged]:
+async def every(
+    ports: Ports, purpose: Purpose, unread: Unread | None = None
+) -> AsyncIterator[MediaTagged]:
     """The newest result of every medium of this purpose, by id; ``unread`` notes what is stored
     and cannot be read."""
+    passed_over = unread if unread is not None else Unread()
     for key in await ports.state.keys(latest_prefix()):
         try:
             tagged = await result(ports, media_of(key))
         except UNREADABLE as error:
-            unread.add(f"result of {media_of(key)}", error)
+            passed_over.add(f"result of {media_of(key)}", error)
             continue
         if tagged is not None and (tagged.product is not None) == (purpose == "catalog"):
             yield tagged
 
 
 async def follow(
-    ports: Ports, purpose: Purpose, unread: Unread
+    ports: Ports, purpose: Purpose, unread: Unread | None = None
 ) -> AsyncGenerator[MediaTagged, None]:
     """Each result that is said from now on; ``unread`` notes what cannot be read."""
+    passed_over = unread if unread is not None else Unread()
     async for record in ports.log.tail([MediaTagged.topic], "latest", follow=True):
-        event = await unread.event(record, ports.blobs, MediaTagged)
+        event = await passed_over.event(record, ports.blobs, MediaTagged)
         if event is not None and event.purpose == purpose:
             yield event.data
 
