@@ -81,7 +81,7 @@ async def test_a_reference_names_data_of_its_own_topic_only(
     for key in ("media/ab/abab.jpg", data_key("items.matched", content_hash(VALUE))):
         await blobs.put([Blob(key, VALUE, "application/json")])
 
-    with pytest.raises(SchemaError, match="is not of the form data/media.tagged/SHA-256.json"):
+    with pytest.raises(SchemaError, match="dataref"):
         await decode_checked(record(encode(LARGE, dataref=reference)), blobs)
 
 
@@ -89,7 +89,7 @@ async def test_a_reference_names_data_of_its_own_topic_only(
 async def test_a_reference_that_is_no_text_is_refused(
     blobs: FolderBlobStore, reference: object
 ) -> None:
-    with pytest.raises(SchemaError, match="is not of the form"):
+    with pytest.raises(SchemaError, match="dataref"):
         await decode_checked(structured(LARGE, reference), blobs)
 
 

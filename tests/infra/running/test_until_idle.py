@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from core.envelope import Event, encode
-from core.events import Data, FrameExtracted
+from core.events import Data, DeadLetter, FrameExtracted
 from core.results import reading
 from core.settings import RuntimeSettings, Settings
 from infra.cli.show.live import line
@@ -37,15 +37,14 @@ def settings(data_dir: Path, partial_after_s: float) -> Settings:
 
 
 def of_medium(media: str, events: Sequence[Event[Data]]) -> list[Event[Data]]:
-    return [
-        replace(
-            event,
-            id=f"{media}-{number}",
-            subject=media,
-            data=event.data.model_copy(update={"media_id": media}),
-        )
-        for number, event in enumerate(events)
-    ]
+    made = []
+    for number, event in enumerate(events):
+        update: dict[str, object] = {"media_id": media}
+        if isinstance(event.data, DeadLetter):
+            update["origin_headers"] = {"ce_subject": media}
+        data = event.data.model_copy(update=update)
+        made.append(replace(event, id=f"{media}-{number}", subject=media, data=data))
+    return made
 
 
 async def test_orphans_of_every_kind_end_in_results_and_the_run_ends(tmp_path: Path) -> None:
