@@ -33,6 +33,7 @@ FLOORS = (
     {"log", "state", "blobs", "vectors", "vision", "media"},
     {"envelope", "tracing", "ports"},
     {"claimcheck"},
+    {"unread"},
     {"runtime"},
     {"results", "intake"},
 )

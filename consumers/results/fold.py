@@ -53,15 +53,11 @@ class Folded:
 
 def fold(media_id: str, parts: MediaParts, thresholds: Thresholds) -> Folded:
     """Folds whatever parts there are; ``tagged.missing`` says what has not come yet."""
-    newest = parts.newest()
-    missing = [f"frames of upload {root}" for root in parts.unframed()]
+    missing, newest = parts.missing(), parts.newest()
     if newest is None:
         return _without_frames(media_id, parts, missing)
     listed, framed = newest
     run = parts.run(listed)
-    if (root := parts.unclaimed()) is not None:
-        missing.append(f"upload {root}")
-    missing += [f"items of frame {frame}" for frame in parts.unaccounted()]
 
     known, dead = parts.items(listed), parts.letters(listed)
     done = [known[f.frame_id] for f in framed.data.frames if f.frame_id in known]
@@ -130,8 +126,6 @@ def _without_frames(media_id: str, parts: MediaParts, missing: list[str]) -> Fol
     """A medium that no run has framed: refused for a reason, or still on its way."""
     refusal, upload = parts.refusal(), parts.newest_upload()
     medium = upload.data if upload else None
-    if not parts.uploads:
-        missing = [*missing, "its upload"]
     tagged = MediaTagged(
         media_id=media_id,
         revision=0,

@@ -174,9 +174,29 @@ class MediaParts:
     def parent(self) -> Event[Data] | None:
         """The event whose root, purpose and pipeline the result carries."""
         newest = self.newest()
-        return newest[1] if newest is not None else self.refusal() or self.newest_upload()
+        if newest is not None:
+            return newest[1]
+        return self.refusal() or self.newest_upload() or self._newest_orphan()
+
+    def _newest_orphan(self) -> Event[Data] | None:
+        """Of parts that came without an upload, a list of frames, or a reason why there is none."""
+        orphans: list[Event[Data]] = [
+            *(event for frames in self.frames.values() for event in frames.values()),
+            *(letter for dead in self.dead.values() for letter in dead.values()),
+            *([self.analysis[1]] if self.analysis is not None else []),
+        ]
+        return max(orphans, key=lambda event: (_moment(event.time), event.id), default=None)
 
     # -- what is missing ------------------------------------------------------------------------
+
+    def missing(self) -> list[str]:
+        """What the result still waits for, in words; nothing for a whole medium."""
+        missing = [f"frames of upload {root}" for root in self.unframed()]
+        if self.newest() is None:
+            return missing if self.uploads else ["its upload"]
+        if (root := self.unclaimed()) is not None:
+            missing.append(f"upload {root}")
+        return missing + [f"items of frame {frame}" for frame in self.unaccounted()]
 
     def unframed(self) -> list[str]:
         """Roots of uploads that have neither frames nor a reason yet."""

@@ -81,8 +81,9 @@ _ATTRIBUTES = (
     _Attribute(
         "dataref",
         "Where the data is, if it is too large to travel: a reference relative to the URL of the"
-        " server `objects`. GET it; the body is the data as JSON.",
-        form=(("format", "uri-reference"),),
+        " server `objects`. GET it; the body is the data as JSON, and the SHA-256 of its bytes is"
+        " in the name.",
+        form=(("format", "uri-reference"), ("pattern", r"^data/[a-z.]+/[0-9a-f]{64}\.json$")),
     ),
     _Attribute("traceparent", "W3C Trace Context."),
 )

@@ -15,6 +15,7 @@ from core.log.port import EventLog
 from core.ports import Ports
 from core.runtime.deadletters import letters
 from core.settings import Settings
+from core.unread import Unread
 from infra.running.engine import engine_process
 from infra.wiring.adapters import (
     forgotten_after_s,
@@ -184,10 +185,15 @@ async def _oldest(log: EventLog, recipe: Recipe) -> float:
 
 
 async def _dead_letters(ports: Ports) -> Check:
-    count = len(await letters(ports.log, ports.state))
-    if not count:
+    unread = Unread()
+    count = len(await letters(ports.log, ports.state, unread=unread))
+    found = [f"{count} events were given up"] if count else []
+    if unread.words:
+        found.append(unread.words)
+    if not found:
         return Check("dead letters", "ok", "none")
-    return Check("dead letters", "degraded", f"{count} events were given up", "tagger dlq list")
+    advice = "tagger dlq list" if count else "tagger topics tail dead.letters"
+    return Check("dead letters", "degraded", "; ".join(found), advice)
 
 
 async def _catalog(settings: Settings, present: str | None) -> Check:
