@@ -24,7 +24,7 @@ ADAPTERS = (
     *("core.vision.lite", "core.vision.full"),
 )
 FLOORS = (
-    {"errors", "telemetry"},
+    {"addresses", "errors", "telemetry"},
     {"ids", "events", "settings", "files", "s3"},
     {"children", "database"},
     {"log", "state", "blobs", "vectors", "vision", "media"},

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from core.errors import OutageError
 from core.files.durable import make_folder
+from core.files.private import make_private_folder, private_file
 
 
 class Scratch:
@@ -29,7 +30,7 @@ class Scratch:
         # Inside the gate nobody mistakes a folder whose lock is yet to be taken for a leftover.
         with _locked(home / "gate", wait=True):
             _remove_leftovers(home)
-            self.path.mkdir()
+            make_private_folder(self.path)
             self._lock: int | None = _lock(self.path / "lock", wait=False)
 
     def close(self) -> None:
@@ -68,7 +69,7 @@ def _locked(path: Path, *, wait: bool) -> Iterator[None]:
 
 
 def _lock(path: Path, *, wait: bool) -> int:
-    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    handle = private_file(str(path), os.O_RDWR | os.O_CREAT)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
     except BaseException:

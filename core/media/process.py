@@ -70,6 +70,7 @@ class ChildProcess:
                 limit=_BUFFER_BYTES,
                 env={**os.environ, **_ENVIRONMENT},
                 start_new_session=True,
+                umask=0o077,
             )
         except OSError as error:
             raise OutageError(f"no decoder process can be started: {error}") from error

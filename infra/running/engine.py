@@ -14,7 +14,7 @@ from core.log.port import EventLog
 from core.ports import Ports
 from core.results.parts import PartStore
 from core.settings import Settings
-from infra.wiring.adapters import open_decoder, open_ports, open_vectors, refuse_split
+from infra.wiring.adapters import data_folder, open_decoder, open_ports, open_vectors, refuse_split
 from infra.wiring.recipes import Materials, Recipe, Recipes, needs
 from infra.wiring.stages import RECIPES, Vision, choose_vision
 
@@ -170,7 +170,7 @@ def engine_process(settings: Settings) -> str | None:
 
 
 def _lock(settings: Settings) -> FileLock:
-    return FileLock(settings.data_dir.absolute() / "engine.lock")
+    return FileLock(data_folder(settings) / "engine.lock")
 
 
 async def _maintain(log: EventLog) -> None:

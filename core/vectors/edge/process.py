@@ -18,6 +18,7 @@ import structlog
 
 from core.errors import BusyError, OutageError
 from core.files.durable import make_folder
+from core.files.private import private_file
 from core.vectors.edge.wire import LENGTH, Request, pack, unpack_reply
 
 _log = structlog.get_logger(__name__)
@@ -105,6 +106,7 @@ class _Running:
                 stdin=PIPE,
                 stdout=PIPE,
                 pass_fds=(lock,),
+                umask=0o077,
                 start_new_session=True,
             )
         except OSError as error:
@@ -187,7 +189,7 @@ def _made(folder: Path) -> Path:
 
 async def _hold(file: Path) -> int:
     """A handle that holds the lock until it and its copies are closed, by a crash at the latest."""
-    handle = os.open(file, os.O_RDWR | os.O_CREAT, 0o644)
+    handle = private_file(str(file), os.O_RDWR | os.O_CREAT)
     try:
         deadline = asyncio.get_running_loop().time() + _HANDOVER_LIMIT_S
         while not _locked(handle):
