@@ -137,6 +137,27 @@ def test_a_server_is_told_its_own_login_and_no_other() -> None:
     }
 
 
+LOGINS = {
+    "Kafka": "KAFKA_SASL_PASSWORD",
+    "S3 as engine": "S3_SECRET_KEY",
+    "S3 as dropoff": "DROPOFF_SECRET_KEY",
+    "Qdrant": "QDRANT_API_KEY",
+    "MinIO's administrator": "MINIO_ROOT_PASSWORD",
+}
+
+
+def test_the_document_on_security_lists_the_logins_of_each_service() -> None:
+    text = (ROOT / "infra" / "docs" / "security.md").read_text()
+    rows = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("| ")]
+
+    documented = {
+        name: {LOGINS[one] for one in logins.split(", ")} for name, logins, *_ in rows[1:]
+    }
+
+    services = {**ours("cpu"), "buckets": compose("")["buckets"]}
+    assert documented == {name: told(service) for name, service in services.items()}
+
+
 @pytest.mark.parametrize("profile", PROFILES)
 def test_nobody_of_ours_is_the_administrator_of_a_server(profile: str) -> None:
     root = compose("")["minio"]["environment"]["MINIO_ROOT_USER"]
