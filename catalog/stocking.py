@@ -10,7 +10,7 @@ from pathlib import Path
 from catalog.folder import ProductPicture
 from core.errors import TaggingError
 from core.events import MediaTagged
-from core.intake.announcements import LedgerEntry, ledger_prefix, parse_entry
+from core.intake.announcements import Announcement, ledger_prefix, parse_announcement
 from core.intake.intake import Intake, Submission
 from core.intake.originals import FileMark
 from core.ports import Ports
@@ -36,7 +36,7 @@ class Plan:
     """
 
     submissions: list[Submission] = field(default_factory=list)
-    underway: list[tuple[Path, LedgerEntry]] = field(default_factory=list)
+    underway: list[tuple[Path, Announcement]] = field(default_factory=list)
     settled: list[tuple[Path, MediaTagged]] = field(default_factory=list)
 
     @property
@@ -53,7 +53,7 @@ async def plan(ports: Ports, place: str, pictures: Sequence[ProductPicture]) -> 
     entries = {
         entry.upload.uri: entry
         for key, value in await ports.state.scan(ledger_prefix(PRODUCER, place))
-        for entry in (parse_entry(key, value),)
+        for entry in (parse_announcement(key, value),)
     }
     made = Plan()
     for picture in pictures:
@@ -86,7 +86,7 @@ async def stock(ports: Ports, made: Plan, on_done: OnDone) -> None:
     Args:
         on_done: told of each picture what became of it.
     """
-    intake = Intake(ports.log, ports.blobs, ports.state)
+    intake = Intake(ports)
     async with listening(ports) as answers:
 
         async def tell(path: Path, media_id: str, root: str) -> None:
@@ -116,7 +116,7 @@ async def _answer(ports: Ports, media_id: str, root: str) -> MediaTagged | None:
     return tagged if answered else None
 
 
-def _changed(path: Path, entry: LedgerEntry) -> bool:
+def _changed(path: Path, entry: Announcement) -> bool:
     try:
         return FileMark.of(path.stat()).text() != entry.mark
     except OSError:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from core.blobs.keys import frame_key
 from core.blobs.port import Blob, BlobStore
 from core.envelope import Event
 from core.events import (
@@ -25,6 +26,7 @@ from core.events import (
 from core.ids import frame_id
 from core.media.decode import Decoder
 from core.media.decoded import Decoded
+from core.results.medium import Run
 from core.results.parts import FrameList, PartStore
 from core.runtime.stage import Context, Output, Stage
 from core.state.port import StateStore
@@ -54,7 +56,7 @@ class FramesStage(Stage):
                 return cached
         if known is None:
             known = await self._decode(upload)
-        return self._say(known, upload.data)
+        return self._say(known)
 
     async def _decode(self, upload: Event[MediaUploaded]) -> FrameList:
         medium = upload.data
@@ -79,7 +81,7 @@ class FramesStage(Stage):
     async def _store(self, media_id: str, decoded: Decoded) -> list[Frame]:
         frames, blobs = [], []
         for file in decoded.frames:
-            key = f"frames/{self.pipeline}/{media_id}/{file.time_ms:09d}.jpg"
+            key = frame_key(self.pipeline, media_id, file.time_ms)
             blobs.append(Blob(key, file.path, "image/jpeg"))
             frames.append(
                 Frame(
@@ -96,21 +98,22 @@ class FramesStage(Stage):
         await self._blobs.put(blobs)
         return frames
 
-    def _say(self, known: FrameList, medium: MediaUploaded) -> list[Output]:
+    def _say(self, known: FrameList) -> list[Output]:
+        framed = known.framed
         extracted = [
             Output(
                 FrameExtracted(
-                    media_id=medium.media_id,
+                    media_id=framed.media_id,
                     frame=frame,
-                    prompt=medium.prompt,
-                    product=medium.product,
+                    prompt=known.prompt,
+                    product=framed.product,
                 ),
                 pipeline=self.pipeline,
                 frame=frame.frame_id,
             )
-            for frame in known.framed.frames
+            for frame in framed.frames
         ]
-        return [*extracted, Output(known.framed, pipeline=self.pipeline)]
+        return [*extracted, Output(framed, pipeline=self.pipeline)]
 
     async def _from_parts(self, media_id: str, known: FrameList) -> list[Output]:
         """The stored items of a complete result as if ``embed`` had just made them."""
@@ -118,7 +121,7 @@ class FramesStage(Stage):
         if latest is None or latest.status != "complete" or latest.pipeline != self.pipeline:
             return []
         parts = await self._parts.parts(media_id)
-        items = parts.frames.get((latest.root, latest.pipeline), {})
+        items = parts.frames.get(Run(latest.root, latest.pipeline), {})
         if len(items) != len(known.framed.frames):
             return []
         embedded = []

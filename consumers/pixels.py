@@ -13,19 +13,28 @@ _FAST = [cv2.IMWRITE_PNG_COMPRESSION, 1]
 
 
 def decode(data: bytes) -> Image:
-    """``(h, w, 3) uint8`` RGB of a JPEG or PNG that a stage wrote."""
-    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    """``(h, w, 3) uint8`` RGB of a JPEG or PNG that a stage wrote; raises BlobMissingError."""
+    pixels = _decoded(data, cv2.IMREAD_COLOR)
     if pixels is None:
         raise BlobMissingError("a stored picture is damaged; submit its medium again")
     return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), np.uint8)
 
 
 def decode_alpha(data: bytes) -> Mask:
-    """``(h, w) bool``: where an RGBA PNG is opaque."""
-    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    """``(h, w) bool``: where an RGBA PNG is opaque; raises BlobMissingError."""
+    pixels = _decoded(data, cv2.IMREAD_UNCHANGED)
     if pixels is None or pixels.ndim != 3 or pixels.shape[2] != 4:
         raise BlobMissingError("a stored masked crop is damaged; submit its medium again")
     return np.asarray(pixels[:, :, 3] > 127)
+
+
+def _decoded(data: bytes, flags: int) -> np.ndarray | None:
+    """As OpenCV lays it out; None for damaged bytes, whether OpenCV answers so or raises, as it
+    does for none at all."""
+    try:
+        return cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    except cv2.error:
+        return None
 
 
 def encode_png(image: Image, mask: Mask | None = None) -> bytes:

@@ -11,11 +11,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from consumers import pixels
+from core.blobs import keys
 from core.blobs.port import Blob, BlobStore
 from core.envelope import Event
-from core.events import Box, Data, FrameExtracted, Item, ItemsSegmented
+from core.events import Data, FrameExtracted, Item, ItemsSegmented
 from core.ids import item_id
 from core.runtime.stage import BatchStage, Output
+from core.vision.boxes import whole_pixels, window
 from core.vision.port import Detector, Image, Instance, Segmenter
 
 
@@ -66,7 +68,7 @@ class SegmentStage(BatchStage[_Loaded, list[Instance]]):
         self, event: Event[Data], loaded: _Loaded, result: list[Instance]
     ) -> Sequence[Output]:
         extracted = event.of(FrameExtracted).data
-        folder = f"crops/{event.pipeline}/{extracted.frame.frame_id}/"
+        folder = keys.crops_prefix(event.pipeline, extracted.frame.frame_id)
         items, blobs = await asyncio.to_thread(
             self._cut, extracted.frame.frame_id, folder, loaded.image, result
         )
@@ -92,15 +94,16 @@ class SegmentStage(BatchStage[_Loaded, list[Instance]]):
         items: list[Item] = []
         blobs: list[Blob] = []
         for ordinal, instance in enumerate(sorted(instances, key=lambda found: found.box)):
-            x0, y0, x1, y1 = whole_pixels(instance.box, image)
-            crop = image[y0:y1, x0:x1]
-            crop_key = f"{folder}{ordinal:03d}.png"
+            box = whole_pixels(instance.box, image.shape)
+            crop = image[window(box)]
+            crop_key = keys.crop_key(folder, ordinal)
             blobs.append(Blob(crop_key, pixels.encode_png(crop), "image/png"))
             masked_key = None
-            if self._masking:
-                masked_key = f"{folder}{ordinal:03d}-masked.png"
-                masked = pixels.encode_png(crop, instance.mask[y0:y1, x0:x1])
+            if self._masking and instance.mask is not None:
+                masked_key = keys.masked_key(folder, ordinal)
+                masked = pixels.encode_png(crop, instance.mask)
                 blobs.append(Blob(masked_key, masked, "image/png"))
+            x0, y0, x1, y1 = box
             items.append(
                 Item(
                     item_id=item_id(frame_id, self.version, ordinal),
@@ -124,13 +127,3 @@ class SegmentStage(BatchStage[_Loaded, list[Instance]]):
 def segment_version(detector: Detector, segmenter: Segmenter, prompt: str, masking: bool) -> str:
     """Whatever changes what this stage finds or stores."""
     return f"{detector.version}+{segmenter.version}+{prompt}+masking={masking}"
-
-
-def whole_pixels(box: Box, image: Image) -> tuple[int, int, int, int]:
-    """The box in whole pixels, inside the image and at least one pixel wide and high."""
-    height, width = image.shape[:2]
-    x0 = min(max(int(box[0]), 0), width - 1)
-    y0 = min(max(int(box[1]), 0), height - 1)
-    x1 = min(max(round(box[2]), x0 + 1), width)
-    y1 = min(max(round(box[3]), y0 + 1), height)
-    return x0, y0, x1, y1

@@ -7,6 +7,7 @@ has to know which of the two it got.
 
 from __future__ import annotations
 
+from core.blobs.keys import data_key
 from core.blobs.port import Blob, BlobStore
 from core.envelope import Event, dataref, decode, encode
 from core.events import Data
@@ -21,7 +22,7 @@ async def encode_checked(event: Event[Data], value: bytes, blobs: BlobStore) -> 
     """The event as a record; data over the inline limit is stored first and referred to."""
     if len(value) <= INLINE_LIMIT:
         return encode(event, value)
-    key = f"data/{event.data.topic}/{content_hash(value)}.json"
+    key = data_key(event.data.topic, content_hash(value))
     await blobs.put([Blob(key, value, "application/json")])
     return encode(event, dataref=key)
 

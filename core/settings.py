@@ -11,10 +11,19 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, AliasChoices, BaseModel, ConfigDict, Field, SecretStr
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    field_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from core.addresses import refuse_userinfo
+from core.profiles import DEFAULT_PROFILE, PROFILES
 
 
 def _login(instead: str) -> AfterValidator:
@@ -80,8 +89,8 @@ class MediaSettings(_Section):
 class VisionSettings(_Section):
     """Detection, masks and vectors."""
 
-    profile: Literal["lite"] = "lite"
-    """Which models run: `lite` on any CPU, weights included."""
+    profile: str = DEFAULT_PROFILE
+    """Which models run; the default runs on any CPU, its weights included."""
     device: str = Field("cpu", pattern=r"^(cpu|cuda(:\d+)?)$")
     """Where models run: `cpu`, `cuda` or `cuda:N`; a host without it is refused."""
     threads: int = Field(0, ge=0)
@@ -90,6 +99,13 @@ class VisionSettings(_Section):
     """Most frames that a model sees at once."""
     batch_wait_s: float = Field(0.0, ge=0)
     """How long an idle model waits for a batch to fill, in seconds."""
+
+    @field_validator("profile")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        if name not in PROFILES:
+            raise ValueError(f"there is no profile {name!r}: there are {', '.join(PROFILES)}")
+        return name
 
 
 class MatchSettings(_Section):

@@ -82,19 +82,17 @@ class Batches(Generic[_Item]):
         self._waiting = dict(batch) | self._waiting
         self._hold.failed(error, self._clock())
 
-    def work(self) -> None:
-        """Starts what may be started now; raises what a batch met and no waiting mends."""
-        for task in [task for task in self._under_way if task.done()]:
-            del self._under_way[task]
-            task.result()
+    def work(self, group: asyncio.TaskGroup) -> None:
+        """Starts what may be started now, as tasks of the ``group``, which ends with what a batch
+        meets and no waiting mends."""
         if self._clock() < (self._hold.waits_until() or 0.0):
             return
         # While a dependency is away, one batch tries for all.
         parallel = 1 if self._hold.reason else self._options.parallel
         while len(self._under_way) < parallel and (batch := self._next_batch()):
-            task = asyncio.create_task(self._take_in(batch))
-            task.add_done_callback(lambda _: self._on_progress())
+            task = group.create_task(self._take_in(batch))
             self._under_way[task] = batch
+            task.add_done_callback(self._ended)
 
     async def finish(self) -> None:
         """Waits for the batches under way, then cuts them off: a restart takes them up again."""
@@ -102,7 +100,10 @@ class Batches(Generic[_Item]):
             _, late = await asyncio.wait(self._under_way, timeout=self._options.grace_s)
             for task in late:
                 task.cancel()
-            await asyncio.gather(*self._under_way, return_exceptions=True)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        del self._under_way[task]
+        self._on_progress()
 
     def _next_batch(self) -> dict[str, _Item]:
         taken = {name for batch in self._under_way.values() for name in batch}

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,30 +14,14 @@ from core.errors import OutageError, TaggingError
 from core.files.scratch import temporary_folder
 from core.intake.intake import Announced, Intake, Submission
 from core.intake.originals import ChangedWhileReadError, UnreadableFileError
-from core.s3 import S3Connection
 from producers.batches import Batches
+from producers.bucket_place import WatchedBucket
 from producers.downloads import Downloads, NoRoomError
 from producers.hold import Hold
-from producers.ledger import Ledger
-from producers.objects import Version, place_of, uri_of
+from producers.marks import SeenMarks
+from producers.objects import Version
 from producers.options import BucketOptions
 from producers.refusals import Refusals
-
-
-@dataclass(frozen=True, slots=True)
-class WatchedBucket:
-    """A bucket, and who announces what is in it."""
-
-    producer: str
-    name: str
-    connection: S3Connection
-
-    @property
-    def place(self) -> str:
-        return place_of(self.name)
-
-    def uri(self, version: Version) -> str:
-        return uri_of(self.name, version.key)
 
 
 class _Fetched(NamedTuple):
@@ -62,7 +46,8 @@ class BucketAdmission:
         bucket: WatchedBucket,
         *,
         intake: Intake,
-        ledger: Ledger,
+        marks: SeenMarks,
+        downloads: Downloads,
         scratch: Path,
         options: BucketOptions,
         clock: Callable[[], float],
@@ -70,10 +55,10 @@ class BucketAdmission:
     ) -> None:
         self._bucket = bucket
         self._intake = intake
-        self._ledger = ledger
+        self._marks = marks
         self._scratch = scratch
         self._options = options
-        self._downloads = Downloads(bucket.connection, bucket.name, options.downloads)
+        self._downloads = downloads
         self.refusals = Refusals(producer=bucket.producer, place=bucket.place)
         self.hold = Hold(options.retry, producer=bucket.producer, place=bucket.place)
         self._batches: Batches[Version] = Batches(
@@ -94,22 +79,29 @@ class BucketAdmission:
     def busy(self) -> bool:
         return self._batches.busy
 
-    def offer(self, version: Version) -> None:
-        """It was seen in the bucket: takes it in unless it was, is on its way, or is too large."""
-        if self._takes(version) and self._batches.under_way(version.key) != version:
-            self._batches.add(version.key, version)
+    def offer(self, seen: Mapping[str, Version], /) -> None:
+        """Takes in what was not, is not on its way, and is not too large."""
+        for key, version in seen.items():
+            if self._takes(version) and self._batches.under_way(key) != version:
+                self._batches.add(key, version)
 
-    def work(self) -> None:
-        """Starts what may be started now; raises what a batch met and no waiting mends."""
-        self._batches.work()
+    def forget(self, _: str, /) -> None:
+        """No notice tells of objects that go; reading one finds out."""
+
+    def keep(self, present: AbstractSet[str], /) -> None:
+        self.refusals.keep(present)
+
+    async def work(self, group: asyncio.TaskGroup, /) -> None:
+        self._batches.work(group)
+
+    def next_look(self) -> None:
+        """An object is whole when it is there: there is nothing to come back to."""
 
     async def finish(self) -> None:
-        """Ends the batches under way; what is cut off is taken up by a restart."""
         await self._batches.finish()
-        self._downloads.close()
 
     def _is_new(self, version: Version) -> bool:
-        return not self._ledger.knows(self._bucket.uri(version), version.mark)
+        return not self._marks.knows(self._bucket.uri(version), version.mark)
 
     def _fits(self, version: Version) -> bool:
         return version.size <= self._options.max_object_bytes
@@ -211,7 +203,7 @@ class BucketAdmission:
     def _conclude(self, one: _Fetched, outcome: Announced | TaggingError) -> None:
         if isinstance(outcome, Announced):
             self.announced += outcome.new
-            self._ledger.learn(outcome.uri, one.found.mark)
+            self._marks.learn(outcome.uri, one.found.mark)
             self.refusals.forget(one.wanted)
         elif isinstance(outcome, ChangedWhileReadError | UnreadableFileError):
             # Nobody but us has to do with that file.

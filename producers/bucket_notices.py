@@ -6,8 +6,7 @@ import asyncio
 import contextlib
 import threading
 from collections.abc import AsyncGenerator, AsyncIterator
-from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import Protocol
 
 from minio import Minio
 from minio.error import MinioException, S3Error
@@ -17,6 +16,7 @@ from urllib3.response import BaseHTTPResponse
 from core.runtime.retry import RetryPolicy
 from core.s3 import S3Connection
 from producers.objects import Version
+from producers.place import Notice, Put, Subscribed, Unheard
 from producers.records import CREATED, created
 
 _READ = 1 << 16
@@ -24,37 +24,10 @@ _REFUSALS = {400, 403, 405, 501}
 """HTTP statuses of a server that does not know the call, or not from us."""
 
 
-@dataclass(frozen=True, slots=True)
-class Subscribed:
-    """From here on puts are told of; what was put before may never be: list."""
-
-
-@dataclass(frozen=True, slots=True)
-class Put:
-    """These were put, and may have been replaced since."""
-
-    versions: list[Version]
-
-
-@dataclass(frozen=True, slots=True)
-class Unheard:
-    """Puts are not told of until the next :class:`Subscribed`.
-
-    Attributes:
-        refused: the server will not tell; else it is away.
-    """
-
-    reason: str
-    refused: bool
-
-
-Notice: TypeAlias = Subscribed | Put | Unheard
-
-
 class BucketNotices(Protocol):
     """Something that tells of a bucket's puts."""
 
-    def follow(self) -> AsyncIterator[Notice]:
+    def follow(self) -> AsyncIterator[Notice[Version]]:
         """Without end: subscribes, and subscribes again after a while if that fails or ends."""
         ...
 
@@ -83,7 +56,7 @@ class ServerNotices:
         self._again_s = again_s
         self._patience_s = patience_s
 
-    async def follow(self) -> AsyncIterator[Notice]:
+    async def follow(self) -> AsyncIterator[Notice[Version]]:
         failures = 0
         while True:
             subscribed = False

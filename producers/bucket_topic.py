@@ -8,7 +8,8 @@ from collections.abc import AsyncIterator
 from core.errors import OutageError
 from core.log.port import EventLog
 from core.runtime.retry import RetryPolicy
-from producers.bucket_notices import Notice, Put, Subscribed, Unheard
+from producers.objects import Version
+from producers.place import Notice, Put, Subscribed, Unheard
 from producers.records import created
 
 
@@ -22,7 +23,7 @@ class TopicNotices:
         self._bucket = bucket
         self._retry = retry
 
-    async def follow(self) -> AsyncIterator[Notice]:
+    async def follow(self) -> AsyncIterator[Notice[Version]]:
         """Raises SettingsError: there is no such topic."""
         failures = 0
         while True:

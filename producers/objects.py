@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import AsyncIterator, Iterable
 from itertools import islice
 from typing import NamedTuple, Self
@@ -14,6 +13,7 @@ from urllib3.response import BaseHTTPResponse
 from core.media.probe import kind_of
 from core.s3 import S3Connection
 from producers.names import extension, hidden, unfinished
+from producers.place import Page
 
 _PAGE = 1000
 """What S3 servers list in one answer."""
@@ -46,19 +46,7 @@ class Version(NamedTuple):
         return f"{self.etag}:{self.size}"
 
 
-class Page(NamedTuple):
-    """Some objects of a bucket, sorted out.
-
-    Attributes:
-        ours: pictures and videos, by their names.
-        ignored: of other kinds, counted by extension (lower case, with its dot, or empty).
-    """
-
-    ours: list[Version]
-    ignored: Counter[str]
-
-
-async def list_bucket(connection: S3Connection, bucket: str) -> AsyncIterator[Page]:
+async def list_bucket(connection: S3Connection, bucket: str) -> AsyncIterator[Page[Version]]:
     """Everything in the bucket, page by page.
 
     Raises:
@@ -70,9 +58,9 @@ async def list_bucket(connection: S3Connection, bucket: str) -> AsyncIterator[Pa
         yield sort_out(map(Version.listed, some))
 
 
-def sort_out(versions: Iterable[Version]) -> Page:
+def sort_out(versions: Iterable[Version]) -> Page[Version]:
     """What a name says: hidden, unfinished and folder-like objects are neither ours nor counted."""
-    page = Page([], Counter())
+    page: Page[Version] = Page()
     for version in versions:
         *folders, name = version.key.split("/")
         if not name or any(map(hidden, (*folders, name))) or unfinished(name):
@@ -80,7 +68,7 @@ def sort_out(versions: Iterable[Version]) -> Page:
         if kind_of(name) is None:
             page.ignored[extension(name)] += 1
         else:
-            page.ours.append(version)
+            page.ours[version.key] = version
     return page
 
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import ast
 import importlib.metadata
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from core.profiles import PROFILES
 
 ROOT = Path(__file__).parent.parent
 ROOMS = ("core", "consumers", "producers", "catalog", "infra")
@@ -24,7 +27,7 @@ ADAPTERS = (
     *("core.vision.lite", "core.vision.full"),
 )
 FLOORS = (
-    {"addresses", "errors", "telemetry"},
+    {"addresses", "errors", "telemetry", "profiles"},
     {"ids", "events", "settings", "files", "s3"},
     {"children", "database"},
     {"log", "state", "blobs", "vectors", "vision", "media"},
@@ -34,6 +37,21 @@ FLOORS = (
     {"results", "intake"},
 )
 """The rooms of ``core``, lowest first; a room may import those below its floor, and itself."""
+KEYS = {
+    "attempts/": {"core.runtime.crashguard"},
+    "crops/": {"core.blobs.keys"},
+    "data/": {"core.blobs.keys"},
+    "frames/": {"core.blobs.keys", "core.results.parts"},  # the pictures, and the lists of them
+    "ledger/": {"core.intake.announcements"},
+    "media/": {"core.blobs.keys"},
+    "open/": {"core.results.parts"},
+    "part/": {"core.results.parts"},
+    "redriven/": {"core.runtime.deadletters"},
+    "result/": {"core.results.keys"},
+    "results/": {"core.results.keys"},
+    "running/": {"core.runtime.crashguard"},
+}
+"""Who makes and reads which keys of the blob store and the state store; all others ask them."""
 
 
 def sources(*rooms: str) -> list[Path]:
@@ -47,6 +65,13 @@ def imports(path: Path) -> Iterator[str]:
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def texts(path: Path) -> Iterator[str]:
+    """The strings in it, of those with holes in them the pieces."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value
 
 
 def module(path: Path) -> str:
@@ -104,6 +129,18 @@ def test_only_infra_picks_adapters() -> None:
     assert picked == []
 
 
+@pytest.mark.parametrize("profile", PROFILES)
+def test_a_vision_profile_is_named_by_its_room_and_the_registry_alone(profile: str) -> None:
+    word = re.compile(rf"(?<![A-Za-z])[{profile[0].upper()}{profile[0]}]{profile[1:]}(?![a-z])")
+    naming = [
+        str(path.relative_to(ROOT))
+        for path in sources(*ROOMS)
+        if not module(path).startswith(f"core.vision.{profile}.") and word.search(path.read_text())
+    ]
+
+    assert naming == ["core/profiles.py"]
+
+
 def test_no_file_is_over_400_lines() -> None:
     long = {
         str(path.relative_to(ROOT)): lines
@@ -122,3 +159,28 @@ def test_no_other_distribution_claims_our_top_level_names() -> None:
         for room in ROOMS
         if room in claims and set(claims[room]) != {"tagging-engine"}
     } == {}
+
+
+def test_each_key_format_is_written_down_in_one_place() -> None:
+    strangers = [
+        f"{path.relative_to(ROOT)} writes {text!r}"
+        for path in sources(*ROOMS)
+        for text in texts(path)
+        for prefix, owners in KEYS.items()
+        if text.startswith(prefix) and module(path) not in owners
+    ]
+
+    assert strangers == []
+
+
+def test_every_owner_of_a_key_format_writes_it_down() -> None:
+    written = {module(path): set(texts(path)) for path in sources("core")}
+
+    idle = [
+        f"{owner} writes no {prefix}"
+        for prefix, owners in KEYS.items()
+        for owner in owners
+        if not any(text.startswith(prefix) for text in written.get(owner, ()))
+    ]
+
+    assert idle == []

@@ -13,8 +13,10 @@ import cv2
 import numpy as np
 
 from core.events import Vectors
-from core.vision.port import Crop, Detection, Image, Instance
-from infra.wiring.stages import Vision
+from core.vision.boxes import whole_pixels
+from core.vision.hint import Hint
+from core.vision.port import Crop, Detection, DuplicateThresholds, Image, Instance, Profile
+from core.vision.prompt import phrases
 
 PAINTS: dict[str, tuple[tuple[int, int, int], str]] = {
     "red": ((200, 30, 30), "topwear"),
@@ -40,10 +42,10 @@ class StandinDetector:
         return
 
     def unsupported(self, prompt: str) -> tuple[str, ...]:
-        return tuple(p for p in _phrases(prompt) if p not in _CATEGORIES)
+        return tuple(p for p in phrases(prompt) if p not in _CATEGORIES)
 
     def detect(self, images: Sequence[Image], prompts: Sequence[str]) -> list[list[Detection]]:
-        return [_patches(i, _phrases(p)) for i, p in zip(images, prompts, strict=True)]
+        return [_patches(i, phrases(p)) for i, p in zip(images, prompts, strict=True)]
 
 
 class StandinSegmenter:
@@ -59,11 +61,12 @@ class StandinSegmenter:
     ) -> list[list[Instance]]:
         return [
             [
-                Instance(d.label, d.category, d.score, d.box, d.hint > 0.5)
+                Instance(d.label, d.category, d.score, d.box, d.hint.within(box) > 0.5)
                 for d in found
                 if d.hint is not None
+                for box in [whole_pixels(d.box, image.shape)]
             ]
-            for found in detections
+            for image, found in zip(images, detections, strict=True)
         ]
 
 
@@ -73,7 +76,7 @@ class StandinEmbedder:
     version = "standin-embedder-1"
     dim = len(PAINTS)
     match_threshold = 0.85
-    duplicate_thresholds = (0.999, 0.999, 0.999)
+    duplicate_thresholds = DuplicateThresholds(0.999, 0.999, 0.999)
 
     def load(self) -> None:
         return
@@ -87,9 +90,15 @@ class StandinEmbedder:
         return vectors
 
 
-def standin_vision() -> Vision:
+def standin_vision() -> Profile:
     """The three of them, as the engine wants them."""
-    return Vision(StandinDetector(), StandinSegmenter(), StandinEmbedder())
+    return Profile(
+        "standin",
+        StandinDetector(),
+        StandinSegmenter(),
+        StandinEmbedder(),
+        limits=("it sees patches of six colours",),
+    )
 
 
 def picture(*paints: str, side: int = 96, shade: int = 250) -> Image:
@@ -117,10 +126,6 @@ _COLOURS = np.array([rgb for rgb, _ in PAINTS.values()], np.int32)
 _CATEGORIES = frozenset(category for _, category in PAINTS.values())
 
 
-def _phrases(prompt: str) -> list[str]:
-    return [phrase for part in prompt.split(".") if (phrase := part.strip().lower())]
-
-
 def _nearest(pixels: Image) -> np.ndarray:
     """``(n,)``: the paint that each of ``(n, 3)`` pixels is nearest to."""
     away = pixels[:, None, :].astype(np.int32) - _COLOURS
@@ -142,5 +147,6 @@ def _patches(image: Image, wanted: Sequence[str]) -> list[Detection]:
         if wanted and category not in wanted:
             continue
         box = (float(x), float(y), float(x + width), float(y + height))
-        found.append(Detection(f"{paint} thing", category, 0.9, box, mask.astype(np.float32)))
+        hint = Hint.of(mask, (0, 0, image.shape[1], image.shape[0]))
+        found.append(Detection(f"{paint} thing", category, 0.9, box, hint))
     return found

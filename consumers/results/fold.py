@@ -24,7 +24,7 @@ from core.events import (
     Upload,
     Vectors,
 )
-from core.results.parts import MediaParts, Run
+from core.results.medium import MediaParts, Run
 from core.vectors.duplicates import near_duplicates
 
 
@@ -55,13 +55,12 @@ class Folded:
 def fold(media_id: str, parts: MediaParts, thresholds: Thresholds) -> Folded:
     """Folds whatever parts there are; ``tagged.missing`` says what has not come yet."""
     newest = parts.newest()
-    uploads = _uploads(parts)
     missing = [f"frames of upload {root}" for root in parts.unframed()]
     if newest is None:
-        return _without_frames(media_id, parts, uploads, missing)
+        return _without_frames(media_id, parts, missing)
     run, framed = newest
-    if run[0] not in parts.uploads:
-        missing.append(f"upload {run[0]}")
+    if (root := parts.unclaimed()) is not None:
+        missing.append(f"upload {root}")
     missing += [f"items of frame {frame}" for frame in parts.unaccounted()]
 
     known, dead = parts.frames.get(run, {}), parts.dead.get(run, {})
@@ -83,12 +82,13 @@ def fold(media_id: str, parts: MediaParts, thresholds: Thresholds) -> Folded:
         kind=framed.data.kind,
         duration_ms=framed.data.duration_ms,
         cached=framed.data.cached,
-        uploads=uploads,
+        uploads=_uploads(parts),
+        upload_count=parts.upload_count,
         frames=framed.data.frames,
         items=items,
         points=_points([event.data for event in done if isinstance(event.data, ItemsIndexed)]),
         product=framed.data.product,
-        analysis=parts.analysis.data if parts.analysis else None,
+        analysis=parts.analysis[1].data if parts.analysis else None,
         embedder=max((event.data.embedder for event in done), default=None),
         catalog=max((data.catalog for data in matched if data.catalog), default=None),
         match_reason=max((data.reason for data in matched if data.reason), default=None),
@@ -101,37 +101,41 @@ def fold(media_id: str, parts: MediaParts, thresholds: Thresholds) -> Folded:
 
 def unfoldable(media_id: str, parts: MediaParts, reason: str) -> Folded:
     """The result of a medium whose parts cannot be folded: it names the uploads, and says why."""
-    bare = MediaParts(uploads=parts.uploads)
-    folded = _without_frames(media_id, bare, _uploads(parts), [])
+    folded = _without_frames(media_id, parts, [])
     tagged = folded.tagged.model_copy(update={"status": "failed", "reason": reason})
     return replace(folded, tagged=tagged)
 
 
 def _uploads(parts: MediaParts) -> list[Upload]:
-    uploads = (
-        Upload(root=root, uri=event.data.uri, filename=event.data.filename)
-        for root, event in parts.uploads.items()
-    )
+    """The newest ones, with the one whose frames these are."""
+    named = (parts.uploads[root] for root in parts.named())
+    uploads = [
+        Upload(root=event.root, uri=event.data.uri, filename=event.data.filename) for event in named
+    ]
+    newest = parts.newest()
+    if newest is not None and newest[0].root not in parts.uploads and parts.unclaimed() is None:
+        # Forgotten among very many, and answered after all: whoever waits for it goes by the root.
+        root, filename = newest[0].root, newest[1].data.filename
+        uploads = [*uploads, Upload(root=root, uri="", filename=filename)][-parts.keep :]
     return sorted(uploads, key=lambda upload: (upload.uri, upload.root))
 
 
-def _without_frames(
-    media_id: str, parts: MediaParts, uploads: list[Upload], missing: list[str]
-) -> Folded:
+def _without_frames(media_id: str, parts: MediaParts, missing: list[str]) -> Folded:
     """A medium that no run has framed: refused for a reason, or still on its way."""
-    refused = [dead[""] for _, dead in sorted(parts.dead.items()) if "" in dead]
-    medium = next((event.data for _, event in sorted(parts.uploads.items())), None)
+    refusal, upload = parts.refusal(), parts.newest_upload()
+    medium = upload.data if upload else None
     if not parts.uploads:
         missing = [*missing, "its upload"]
     tagged = MediaTagged(
         media_id=media_id,
         revision=0,
         status="partial" if missing else "failed",
-        reason=_failure(refused[0]) if refused else None,
+        reason=_failure(refusal) if refusal else None,
         filename=medium.filename if medium else "",
         content_hash=medium.content_hash if medium else "",
         kind=medium.kind if medium else None,
-        uploads=uploads,
+        uploads=_uploads(parts),
+        upload_count=parts.upload_count,
         product=medium.product if medium else None,
         missing=missing,
     )

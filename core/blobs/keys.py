@@ -1,16 +1,51 @@
-"""What a blob key may look like, the same for every store, so that blobs can move between them."""
+"""The keys of blobs: where what lies, and what a key may look like, the same for every store, so
+that blobs can move between them.
+
+The keys of results are made in ``core.results.keys``.
+"""
 
 from __future__ import annotations
 
 import re
 
 from core.errors import InvalidKeyError
+from core.ids import frame_id
 
 # S3 takes keys of 1024 bytes; file systems take names of 255, of which the folder store needs a
 # few for its own.
 _MAX_KEY_BYTES = 1024
 _MAX_SEGMENT_BYTES = 240
 _REFUSED = re.compile(r"[\x00-\x1f\x7f\\\ud800-\udfff]")
+
+
+def original_key(content_hash: str, suffix: str) -> str:
+    """Of a medium as it came: ``media/ab/abcdef....jpg``; equal bytes have one key a ``suffix``."""
+    return f"media/{content_hash[:2]}/{content_hash}{suffix.lower()}"
+
+
+def frame_key(pipeline: str, media_id: str, time_ms: int) -> str:
+    """Of an extracted frame: ``frames/PIPELINE/MEDIA/000012345.jpg``."""
+    return f"frames/{pipeline}/{frame_id(media_id, time_ms)}.jpg"
+
+
+def crops_prefix(pipeline: str, frame: str) -> str:
+    """Of all crops of a ``frame`` (its id): ``crops/PIPELINE/MEDIA/000012345/``."""
+    return f"crops/{pipeline}/{frame}/"
+
+
+def crop_key(prefix: str, ordinal: int) -> str:
+    """Of a frame's item by its number: ``000.png`` below the frame's ``prefix``."""
+    return f"{prefix}{ordinal:03d}.png"
+
+
+def masked_key(prefix: str, ordinal: int) -> str:
+    """Of the same crop without its background: ``000-masked.png``."""
+    return f"{prefix}{ordinal:03d}-masked.png"
+
+
+def data_key(topic: str, content_hash: str) -> str:
+    """Of an event's data that is too large for its topic: ``data/TOPIC/abcdef....json``."""
+    return f"data/{topic}/{content_hash}.json"
 
 
 def check_key(key: str) -> str:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
 import os
 import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from core.errors import BusyError, OutageError
 from core.files.private import make_private_folder, private_file
+
+_HANDOVER_LIMIT_S = 5.0
+_HANDOVER_EVERY_S = 0.02
 
 
 class FileLock:
@@ -20,12 +26,16 @@ class FileLock:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._descriptor: int | None = None
+        self._shared = False
 
-    def acquire(self, what: str) -> None:
+    def acquire(self, what: str, *, advice: str = "stop it first", wait: bool = False) -> None:
         """Takes the lock and writes this process's id into the file.
 
+        With ``wait``, blocks until it is free, which is for locks that nobody holds for long.
+
         Raises:
-            BusyError: somebody holds it; the message says that this process uses ``what``.
+            BusyError: somebody holds it; the message says that this process uses ``what``, and
+                gives the advice.
             OutageError: the folder cannot be written.
         """
         try:
@@ -34,15 +44,16 @@ class FileLock:
         except OSError as error:
             raise OutageError(f"cannot open the lock file {self._path}: {error}") from error
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError:
-            holder = os.read(descriptor, 32).decode(errors="replace").strip() or "unknown"
+            holder = _written(descriptor)
             os.close(descriptor)
-            raise BusyError(f"{what} is in use by process {holder}; stop it first") from None
+            raise BusyError(f"{what} is in use by process {holder}; {advice}") from None
         except OSError as error:
             os.close(descriptor)
             raise OutageError(f"cannot lock {self._path}: {error}") from error
         self._descriptor = descriptor
+        self._shared = False
         _held.add(self)
         # The name only serves a message: a full disk must not cost the lock itself.
         try:
@@ -50,6 +61,35 @@ class FileLock:
             os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
         except OSError:
             return
+
+    async def take_over(self, what: str, *, advice: str = "stop it first") -> None:
+        """As :meth:`acquire`, but a holder that is dead gets 5 s for its child, which shares the
+        lock and is about to end as well."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + _HANDOVER_LIMIT_S
+        while True:
+            try:
+                return self.acquire(what, advice=advice)
+            except BusyError:
+                if _lives(self.holder()) or loop.time() > deadline:
+                    raise
+            await asyncio.sleep(_HANDOVER_EVERY_S)
+
+    @contextmanager
+    def held(self, what: str, *, wait: bool = False) -> Iterator[None]:
+        """Acquires it, and releases it in the end."""
+        self.acquire(what, wait=wait)
+        try:
+            yield
+        finally:
+            self.release()
+
+    def share(self) -> int:
+        """The handle to pass to a child: the lock is then held until both have let it go."""
+        if self._descriptor is None:
+            raise RuntimeError(f"the lock {self._path} is not held")
+        self._shared = True
+        return self._descriptor
 
     def holder(self) -> str | None:
         """The id of the process that holds it, as that process wrote it; None if nobody does.
@@ -66,7 +106,7 @@ class FileLock:
             # Shared, so that two who ask at once do not take each other for a holder.
             fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
-            return os.read(descriptor, 32).decode(errors="replace").strip() or "unknown"
+            return _written(descriptor)
         finally:
             os.close(descriptor)
         return None
@@ -74,13 +114,30 @@ class FileLock:
     def release(self) -> None:
         """Lets go; the file stays, because removing it would let two processes hold two files."""
         if self._descriptor is not None:
-            fcntl.flock(self._descriptor, fcntl.LOCK_UN)
+            if not self._shared:
+                # Closing is not enough while a process that was just forked has a copy.
+                fcntl.flock(self._descriptor, fcntl.LOCK_UN)
             self._close()
 
     def _close(self) -> None:
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
+
+
+def _written(descriptor: int) -> str:
+    return os.pread(descriptor, 32, 0).decode(errors="replace").strip() or "unknown"
+
+
+def _lives(process: str | None) -> bool:
+    """Whether a process of that id is there; an unknown one is not, as far as one can tell."""
+    try:
+        os.kill(int(process or ""), 0)
+    except PermissionError:
+        return True
+    except (ValueError, OverflowError, ProcessLookupError):
+        return False
+    return True
 
 
 _held: weakref.WeakSet[FileLock] = weakref.WeakSet()

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 import shutil
 import tempfile
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
-from core.errors import OutageError
+from core.errors import BusyError, OutageError
 from core.files.durable import make_folder
-from core.files.private import make_private_folder, private_file
+from core.files.lock import FileLock
+from core.files.private import make_private_folder
 
 
 class Scratch:
@@ -24,20 +23,21 @@ class Scratch:
     """
 
     def __init__(self, home: Path) -> None:
-        """Removes the leftovers of dead processes; raises OSError."""
+        """Removes the leftovers of dead processes; raises OSError, OutageError."""
         make_folder(home)
         self.path = home / uuid.uuid4().hex
         # Inside the gate nobody mistakes a folder whose lock is yet to be taken for a leftover.
-        with _locked(home / "gate", wait=True):
+        with FileLock(home / "gate").held(f"the gate of {home}", wait=True):
             _remove_leftovers(home)
             make_private_folder(self.path)
-            self._lock: int | None = _lock(self.path / "lock", wait=False)
+            self._lock: FileLock | None = FileLock(self.path / "lock")
+            self._lock.acquire(str(self.path))
 
     def close(self) -> None:
         """A second time does nothing."""
         if self._lock is not None:
             shutil.rmtree(self.path, ignore_errors=True)
-            os.close(self._lock)
+            self._lock.release()
             self._lock = None
 
 
@@ -55,24 +55,8 @@ def temporary_folder(home: Path) -> Iterator[Path]:
 def _remove_leftovers(home: Path) -> None:
     for folder in home.iterdir():
         if folder.is_dir():
-            with suppress(BlockingIOError), _locked(folder / "lock", wait=False):
-                shutil.rmtree(folder, ignore_errors=True)
-
-
-@contextmanager
-def _locked(path: Path, *, wait: bool) -> Iterator[None]:
-    handle = _lock(path, wait=wait)
-    try:
-        yield
-    finally:
-        os.close(handle)
-
-
-def _lock(path: Path, *, wait: bool) -> int:
-    handle = private_file(str(path), os.O_RDWR | os.O_CREAT)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-    except BaseException:
-        os.close(handle)
-        raise
-    return handle
+            try:
+                with FileLock(folder / "lock").held(str(folder)):
+                    shutil.rmtree(folder, ignore_errors=True)
+            except BusyError:  # its process lives
+                continue

@@ -13,7 +13,7 @@ from core.events import MediaUploaded, Purpose
 from core.tracing.traces import traceparent
 
 
-class LedgerEntry(BaseModel):
+class Announcement(BaseModel):
     """The newest announcement of a uri.
 
     Attributes:
@@ -57,9 +57,9 @@ def ledger_key(producer: str, place: str, uri: str) -> str:
     return ledger_prefix(producer, place) + hashlib.sha256(uri.encode()).hexdigest()[:32]
 
 
-def parse_entry(key: str, value: bytes) -> LedgerEntry:
+def parse_announcement(key: str, value: bytes) -> Announcement:
     """Raises FormatError: guessing would announce twice or never."""
     try:
-        return LedgerEntry.model_validate_json(value)
+        return Announcement.model_validate_json(value)
     except ValidationError as error:
         raise FormatError(f"the ledger's entry {key} is not one that this version reads") from error

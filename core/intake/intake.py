@@ -16,16 +16,14 @@ from pathlib import Path
 import structlog
 
 from core import ids, telemetry
-from core.blobs.port import BlobStore
 from core.claimcheck import encode_checked
 from core.envelope import dump
 from core.errors import OutageError, TaggingError
 from core.events import MediaUploaded, Product, Purpose
-from core.intake.announcements import LedgerEntry, ledger_key, ledger_prefix, parse_entry
+from core.intake.announcements import Announcement, ledger_key, ledger_prefix, parse_announcement
 from core.intake.originals import FileMark, Original, changed, read_original, unreadable
-from core.log.port import EventLog
+from core.ports import Ports
 from core.runtime.publisher import Publisher
-from core.state.port import StateStore
 from core.tracing import traces as tracing
 
 _log = structlog.get_logger()
@@ -93,18 +91,10 @@ class Intake:
         parallel: batches under way at once; also how many files are read at once.
     """
 
-    def __init__(
-        self,
-        log: EventLog,
-        blobs: BlobStore,
-        state: StateStore,
-        *,
-        batch: int = 64,
-        parallel: int = 4,
-    ) -> None:
-        self._publisher = Publisher(log, lambda: None)
-        self._blobs = blobs
-        self._state = state
+    def __init__(self, ports: Ports, *, batch: int = 64, parallel: int = 4) -> None:
+        self._publisher = Publisher(ports.log, lambda: None)
+        self._blobs = ports.blobs
+        self._state = ports.state
         self._batch = batch
         self._batches = asyncio.Semaphore(parallel)
         self._readers = asyncio.Semaphore(parallel)
@@ -159,7 +149,7 @@ class Intake:
     async def recover(self, producer: str, place: str = "") -> int:
         """Publishes what a crash left between stored and announced; says how many events."""
         entries = await self._state.scan(ledger_prefix(producer, place))
-        parsed = {key: parse_entry(key, value) for key, value in entries}
+        parsed = {key: parse_announcement(key, value) for key, value in entries}
         pending = {key: entry for key, entry in parsed.items() if not entry.announced}
         await self._publish(list(pending.values()))
         await self._write({key: _announced(entry) for key, entry in pending.items()})
@@ -175,7 +165,7 @@ class Intake:
                 if isinstance(original, TaggingError)
             }
             originals: dict[str, Original] = {}
-            entries: dict[str, LedgerEntry] = {}
+            entries: dict[str, Announcement] = {}
             for submission, original in zip(part, read, strict=True):
                 key = submission.key
                 if isinstance(original, Original):
@@ -200,7 +190,7 @@ class Intake:
             ]
 
     async def _announce(
-        self, pending: dict[str, LedgerEntry], last: dict[str, LedgerEntry]
+        self, pending: dict[str, Announcement], last: dict[str, Announcement]
     ) -> None:
         # An entry that is about to be replaced while its event may be unsaid is said first.
         owed = [
@@ -264,21 +254,21 @@ class Intake:
         await self._blobs.delete([original.key])
         return changed(original.path)
 
-    async def _entries(self, keys: Sequence[str]) -> dict[str, LedgerEntry]:
+    async def _entries(self, keys: Sequence[str]) -> dict[str, Announcement]:
         values = await asyncio.gather(*map(self._state.get, keys))
         return {
-            key: parse_entry(key, value)
+            key: parse_announcement(key, value)
             for key, value in zip(keys, values, strict=True)
             if value is not None
         }
 
-    async def _write(self, entries: dict[str, LedgerEntry]) -> None:
+    async def _write(self, entries: dict[str, Announcement]) -> None:
         if entries:
             await self._state.put(
                 [(key, entry.model_dump_json().encode()) for key, entry in entries.items()]
             )
 
-    async def _publish(self, entries: Sequence[LedgerEntry]) -> None:
+    async def _publish(self, entries: Sequence[Announcement]) -> None:
         messages = [
             await encode_checked(entry.event(), dump(entry.upload), self._blobs)
             for entry in entries
@@ -302,8 +292,8 @@ class Intake:
 
 
 def _next_entry(
-    submission: Submission, original: Original, last: LedgerEntry | None
-) -> LedgerEntry:
+    submission: Submission, original: Original, last: Announcement | None
+) -> Announcement:
     """The entry that this submission calls for: the last one's own if that is still to be said,
     or if there is nothing new to say."""
     product = submission.product
@@ -328,14 +318,14 @@ def _next_entry(
         product=product,
         prompt=submission.prompt,
     )
-    return LedgerEntry(mark=mark, announced=False, purpose=submission.purpose, upload=upload)
+    return Announcement(mark=mark, announced=False, purpose=submission.purpose, upload=upload)
 
 
-def _announced(entry: LedgerEntry) -> LedgerEntry:
+def _announced(entry: Announcement) -> Announcement:
     return entry.model_copy(update={"announced": True})
 
 
-def _outcome(entry: LedgerEntry, new: bool) -> Announced:
+def _outcome(entry: Announcement, new: bool) -> Announced:
     upload = entry.upload
     return Announced(
         upload.uri,

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from core import ids
 from core.blobs.content_types import content_type_of
+from core.blobs.keys import original_key
 from core.blobs.port import Blob
 from core.errors import PermanentError, TransientError
 from core.events import Kind
@@ -67,8 +68,8 @@ class Original:
 
     @property
     def key(self) -> str:
-        """Where its blob is: ``media/ab/abcdef....jpg``."""
-        return f"media/{self.hash[:2]}/{self.hash}{PurePosixPath(self.name).suffix.lower()}"
+        """Where its blob is."""
+        return original_key(self.hash, PurePosixPath(self.name).suffix)
 
     @property
     def content_type(self) -> str:

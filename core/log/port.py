@@ -80,7 +80,8 @@ class Fence:
 
 
 class RebalanceListener(Protocol):
-    """Told about ownership; both calls are awaited before fetching goes on."""
+    """Told about ownership; both calls are awaited before fetching goes on. Neither is cut short:
+    a fetch that is cancelled meanwhile leaves it to its end, and ``close`` waits for it."""
 
     async def assigned(self, partitions: frozenset[TopicPartition]) -> None:
         """These are ours from now on."""

@@ -8,19 +8,42 @@ from __future__ import annotations
 
 import asyncio
 import os
-import pickle
 import sys
-from collections.abc import Callable
 from types import TracebackType
-from typing import Self, TypeVar, cast
+from typing import Self, TypeVar
 
-from core.errors import DecoderDiedError, OutageError
-from core.media.process import ChildLostError, ChildProcess
+from core.children.faults import ExhaustedError
+from core.children.frames import Bounds
+from core.children.launch import Program
+from core.children.parent import Child, ChildLostError
+from core.errors import (
+    DecoderDiedError,
+    LimitExceededError,
+    OutageError,
+    TaggingError,
+    UndecodableError,
+)
+from core.media.requests import Job
 
 T = TypeVar("T")
 
 _MOST_WORKERS = 8
 _JOBS_PER_CHILD = 2000  # libraries leak a little; nobody waits for a start every 2000 jobs
+_BOUNDS = Bounds(4 << 20, 0)  # 5000 frames are listed in half a megabyte; pixels go to files
+_ENVIRONMENT = {
+    # Jobs run side by side, so each has one thread where libraries would start one a processor.
+    "OPENBLAS_NUM_THREADS": "1",
+    "OMP_NUM_THREADS": "1",
+    # Memory given back is memory to be zeroed again, which costs half as much as decoding. So 64
+    # MiB of pixels and 32 MiB of the rest are kept for the next job.
+    "PILLOW_BLOCKS_MAX": "4",
+    "MALLOC_MMAP_THRESHOLD_": str(16 << 20),
+    "MALLOC_TRIM_THRESHOLD_": str(32 << 20),
+    "MALLOC_TOP_PAD_": str(4 << 20),
+    "OPENCV_LOG_LEVEL": "SILENT",
+}
+_ANSWERS = (UndecodableError, LimitExceededError, DecoderDiedError, OutageError, OSError)
+"""What a decoder may say of a medium. An error that stops a stage is not for it to raise."""
 
 
 def default_workers() -> int:
@@ -32,25 +55,38 @@ def default_workers() -> int:
 class DecoderPool:
     """Runs jobs in child processes, started when first needed and kept warm.
 
-    A job is anything picklable that takes no argument and is importable in the child: a frozen
-    dataclass with ``__call__``, a :func:`functools.partial`. It may run twice, so it overwrites
-    rather than appends.
-
     Args:
         workers: how many jobs run at once.
         time_limit_s: seconds a job may take, unless it brings its own limit.
         memory_limit_bytes: what one child may allocate.
+        start_limit_s: seconds in which a child must be ready.
+        jobs: the module whose ``JOBS`` the children do.
     """
 
-    def __init__(self, workers: int, time_limit_s: float, memory_limit_bytes: int) -> None:
+    def __init__(
+        self,
+        workers: int,
+        time_limit_s: float,
+        memory_limit_bytes: int,
+        *,
+        start_limit_s: float = 60.0,
+        jobs: str = "core.media.jobs",
+    ) -> None:
         if workers < 1 or time_limit_s <= 0 or memory_limit_bytes <= 0:
             raise ValueError("workers, time_limit_s and memory_limit_bytes must be positive")
         self.workers = workers
         self._time_limit_s = time_limit_s
-        self._memory_limit_bytes = memory_limit_bytes
+        self._program = Program(
+            name="the decoder",
+            service="core.media.child",
+            options={"jobs": jobs, "memory_limit_bytes": memory_limit_bytes},
+            bounds=_BOUNDS,
+            environment=_ENVIRONMENT,
+            start_limit_s=start_limit_s,
+        )
         self._slots = asyncio.Semaphore(workers)
-        self._idle: list[ChildProcess] = []
-        self._children: set[ChildProcess] = set()
+        self._idle: list[Child] = []
+        self._children: dict[Child, int] = {}  # with how many jobs each has had
         self._leaving: set[asyncio.Task[None]] = set()  # killed, not yet gone
         self._closed = False
 
@@ -65,26 +101,25 @@ class DecoderPool:
     ) -> None:
         await self.close()
 
-    async def run(self, job: Callable[[], T], *, time_limit_s: float | None = None) -> T:
-        """The job's result; errors of our tree and OSError come back as themselves.
+    async def run(self, job: Job[T], *, time_limit_s: float | None = None) -> T:
+        """The job's result; what it said of the medium, and OSError, come back as themselves.
 
         Raises:
             DecoderDiedError: this job crashed its child, ran out of time or of memory.
             OutageError: no child could be started, or the pool is closing.
         """
         limit = time_limit_s or self._time_limit_s
-        request = pickle.dumps((job, limit))
         async with self._slots:
             self._refuse_when_closed()
             if (used := self._take_idle()) is not None:
                 try:
-                    return cast("T", await self._perform(used, request, limit))
+                    return await self._perform(used, job, limit)
                 except ChildLostError:
                     # An earlier job may have left this child damaged, so its death proves
                     # nothing about this one. A fresh child decides.
                     self._refuse_when_closed()
             try:
-                return cast("T", await self._perform(await self._start(), request, limit))
+                return await self._perform(await self._start(), job, limit)
             except ChildLostError as lost:
                 self._refuse_when_closed()
                 raise DecoderDiedError(str(lost)) from None
@@ -102,34 +137,44 @@ class DecoderPool:
         while self._leaving:
             await asyncio.gather(*self._leaving)
 
-    async def _perform(self, child: ChildProcess, request: bytes, time_limit_s: float) -> object:
+    async def _perform(self, child: Child, job: Job[T], time_limit_s: float) -> T:
+        self._children[child] += 1
+        asked = {"arguments": job.arguments, "time_limit_s": time_limit_s}
         try:
-            async with asyncio.timeout(time_limit_s):
-                outcome, value = await child.ask(request)
-        except TimeoutError:
+            async with asyncio.timeout(time_limit_s) as clock:
+                result = await child.ask(
+                    job.name, asked, read=lambda answer: job.read(answer.value)
+                )
+        except _ANSWERS as answer:
+            if not clock.expired():  # else the TimeoutError is ours, and no answer
+                self._release(child)
+                raise
             self._retire(child)
-            raise DecoderDiedError(f"decoding took longer than {time_limit_s:g} s") from None
+            if isinstance(answer, TimeoutError):
+                raise DecoderDiedError(f"decoding took longer than {time_limit_s:g} s") from None
+            raise
+        except ExhaustedError as error:
+            self._retire(child)
+            raise ChildLostError(f"the decoder was stopped: {error}") from None
+        except (TaggingError, ValueError, RuntimeError) as error:
+            self._retire(child)
+            raise ChildLostError(f"the decoder answered nonsense: {error!r}") from error
         except BaseException:
             # Also when the caller was cancelled: whatever the child is doing, nobody wants it.
             self._retire(child)
             raise
-        if outcome == "exhausted":
-            self._retire(child)
-            raise ChildLostError(f"the decoder was stopped: {value}")
         self._release(child)
-        if outcome == "raised":
-            raise cast("BaseException", value)
-        return value
+        return result
 
-    async def _start(self) -> ChildProcess:
-        child = await ChildProcess.start(self._memory_limit_bytes)
-        self._children.add(child)
+    async def _start(self) -> Child:
+        child = await Child.start(self._program)
+        self._children[child] = 0
         if self._closed:
             self._retire(child)
             self._refuse_when_closed()
         return child
 
-    def _take_idle(self) -> ChildProcess | None:
+    def _take_idle(self) -> Child | None:
         while self._idle:
             child = self._idle.pop()
             if child.alive:
@@ -137,20 +182,25 @@ class DecoderPool:
             self._retire(child)
         return None
 
-    def _release(self, child: ChildProcess) -> None:
-        if self._closed or child.jobs >= _JOBS_PER_CHILD:
+    def _release(self, child: Child) -> None:
+        if self._closed or self._children[child] >= _JOBS_PER_CHILD:
             self._retire(child)
         else:
             self._idle.append(child)
 
-    def _retire(self, child: ChildProcess) -> None:
+    def _retire(self, child: Child) -> None:
         if child not in self._children:
             return
-        self._children.discard(child)
+        del self._children[child]
         child.kill()
         task = asyncio.create_task(child.wait())
         self._leaving.add(task)
-        task.add_done_callback(self._leaving.discard)
+        task.add_done_callback(self._left)
+
+    def _left(self, task: asyncio.Task[None]) -> None:
+        # What went wrong with a child that nobody listens to any more is told when the pool closes.
+        if task.cancelled() or task.exception() is None:
+            self._leaving.discard(task)
 
     def _refuse_when_closed(self) -> None:
         if self._closed:

@@ -10,9 +10,9 @@ from core.events import Kind
 from core.files.scratch import Scratch, temporary_folder
 from core.media.children import DecoderPool
 from core.media.decoded import Decoded
-from core.media.jobs import ExtractFrames, ProbeMedium, WarmUp
 from core.media.options import DecodeOptions
 from core.media.probe import Probe
+from core.media.requests import extract_frames, probe_medium, warm_up
 
 
 class Decoder:
@@ -51,7 +51,7 @@ class Decoder:
             OutageError: the disk is full or fails, or no child can be started.
             OSError: the file cannot be opened.
         """
-        job = ExtractFrames(_fixed(path), kind, _fixed(folder), self._options)
+        job = extract_frames(_fixed(path), kind, _fixed(folder), self._options)
         return await self._pool.run(job, time_limit_s=self._limit(kind))
 
     async def probe(self, path: Path, kind: Kind) -> Probe:
@@ -59,12 +59,12 @@ class Decoder:
 
         A picture is decoded whole but coarsely, of a video the first frame.
         """
-        job = ProbeMedium(_fixed(path), kind, self._options)
+        job = probe_medium(_fixed(path), kind, self._options)
         return await self._pool.run(job, time_limit_s=self._options.picture_time_limit_s)
 
     async def warm_up(self) -> None:
         """Start a child and have it ready for pictures."""
-        await self._pool.run(WarmUp())
+        await self._pool.run(warm_up())
 
     def _limit(self, kind: Kind) -> float:
         if kind == "picture":

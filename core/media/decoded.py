@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:  # its room needs pydantic, which a child does without
+if TYPE_CHECKING:  # a child imports this, and has no need of the events' models
     from core.events import Kind
 
 
@@ -44,6 +44,11 @@ class Decoded:
     frames: tuple[FrameFile, ...]
     notes: tuple[str, ...] = ()
     duration_ms: int = 0
+
+
+def frame_name(time_ms: int) -> str:
+    """What a frame's file is called, so that names sort by time."""
+    return f"{time_ms:09d}.jpg"
 
 
 def timecode(time_ms: int) -> str:

@@ -1,59 +1,68 @@
-"""The requests that travel to a child. Decoders are imported there, when first needed."""
+"""The jobs that a decoder's child does, by name: from JSON to JSON.
+
+Decoders are imported there, when first needed. ``requests`` says how each is asked for.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from core.media.decoded import Decoded
 from core.media.options import DecodeOptions
-from core.media.probe import Probe
 
-if TYPE_CHECKING:  # its room needs pydantic, which a child does without
-    from core.events import Kind
-
-
-@dataclass(frozen=True, slots=True)
-class ExtractFrames:
-    """Write a medium's key frames into ``folder``."""
-
-    path: Path
-    kind: Kind
-    folder: Path
-    options: DecodeOptions
-
-    def __call__(self) -> Decoded:
-        if self.kind == "picture":
-            from core.media.picture import decode_picture
-
-            return decode_picture(self.path, self.folder, self.options)
-        from core.media.video import decode_video
-
-        return decode_video(self.path, self.folder, self.options)
+if TYPE_CHECKING:
+    from core.media.decoded import Decoded
+    from core.media.probe import Probe
 
 
-@dataclass(frozen=True, slots=True)
-class ProbeMedium:
-    """Find out, quickly, whether a medium decodes."""
+def frames_of_picture(path: str, folder: str, options: dict[str, Any]) -> dict[str, Any]:
+    from core.media.picture import decode_picture
 
-    path: Path
-    kind: Kind
-    options: DecodeOptions
-
-    def __call__(self) -> Probe:
-        if self.kind == "picture":
-            from core.media.picture import probe_picture
-
-            return probe_picture(self.path, self.options)
-        from core.media.video import probe_video
-
-        return probe_video(self.path, self.options)
+    return _frames(decode_picture(Path(path), Path(folder), DecodeOptions(**options)))
 
 
-@dataclass(frozen=True, slots=True)
-class WarmUp:
+def frames_of_video(path: str, folder: str, options: dict[str, Any]) -> dict[str, Any]:
+    from core.media.video import decode_video
+
+    return _frames(decode_video(Path(path), Path(folder), DecodeOptions(**options)))
+
+
+def probe_picture(path: str, options: dict[str, Any]) -> dict[str, Any]:
+    from core.media import picture
+
+    return _probe(picture.probe_picture(Path(path), DecodeOptions(**options)))
+
+
+def probe_video(path: str, options: dict[str, Any]) -> dict[str, Any]:
+    from core.media import video
+
+    return _probe(video.probe_video(Path(path), DecodeOptions(**options)))
+
+
+def warm_up() -> None:
     """Import what pictures need, so that the first one does not wait for it."""
+    import core.media.picture  # noqa: F401
 
-    def __call__(self) -> None:
-        import core.media.picture  # noqa: F401
+
+JOBS = {
+    "frames_of_picture": frames_of_picture,
+    "frames_of_video": frames_of_video,
+    "probe_picture": probe_picture,
+    "probe_video": probe_video,
+    "warm_up": warm_up,
+}
+
+
+def _frames(decoded: Decoded) -> dict[str, Any]:
+    frames = [
+        [frame.time_ms, frame.width, frame.height, frame.scene_start_ms, frame.scene_end_ms]
+        for frame in decoded.frames
+    ]
+    return {"frames": frames, "notes": decoded.notes, "duration_ms": decoded.duration_ms}
+
+
+def _probe(probe: Probe) -> dict[str, Any]:
+    shown = asdict(probe)
+    del shown["kind"]
+    return shown

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from core.media.decoded import FrameFile, timecode
+from core.media.decoded import FrameFile, frame_name, timecode
 
 
 def write_frame(
@@ -19,7 +19,7 @@ def write_frame(
     """
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=95, subsampling=0)
-    path = folder / f"{time_ms:09d}.jpg"
+    path = folder / frame_name(time_ms)
     path.write_bytes(buffer.getbuffer())
     return FrameFile(path, time_ms, timecode(time_ms), image.width, image.height, *scene)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from core.errors import UndecodableError
 
-if TYPE_CHECKING:  # its room needs pydantic, which a child does without
+if TYPE_CHECKING:  # a child imports this, and has no need of the events' models
     from core.events import Kind
 
 PICTURES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".heic"})

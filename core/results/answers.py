@@ -15,6 +15,7 @@ from core.log.port import Record, TopicPartition
 from core.ports import Ports
 from core.results.reading import result
 from core.runtime.retry import RetryPolicy
+from core.runtime.supervised import supervised
 
 _log = structlog.get_logger()
 
@@ -121,13 +122,10 @@ class Answers:
 
 @asynccontextmanager
 async def listening(ports: Ports) -> AsyncIterator[Answers]:
-    """Hears every result from now on; enter it before announcing."""
+    """Hears every result from now on; enter it before announcing. What ends the hearing ends the
+    block, too."""
     start = await ports.log.end_offsets([MediaTagged.topic])
     answers = Answers(ports)
-    hearing = asyncio.create_task(answers.listen(start))
-    try:
+    async with supervised() as beside:
+        beside.start("answers", answers.listen(start))
         yield answers
-    finally:
-        hearing.cancel()
-        # Its end was told to everyone who waited for an answer, and to who asks later.
-        await asyncio.gather(hearing, return_exceptions=True)

@@ -10,6 +10,7 @@ from core.claimcheck import decode_checked
 from core.errors import BlobMissingError, TaggingError
 from core.events import MediaTagged, Purpose
 from core.ports import Ports
+from core.results.keys import latest_prefix, media_of, result_key
 from core.results.parts import PartStore
 
 _ID_LENGTH = 32
@@ -61,8 +62,8 @@ async def one(ports: Ports, prefix: str) -> MediaTagged:
         raise UnknownMediumError(
             f"{prefix!r} is no media id: these are up to 32 hexadecimal digits"
         )
-    keys = await ports.state.keys(f"result/{prefix}")
-    found = [key.removeprefix("result/") for key in keys]
+    keys = await ports.state.keys(latest_prefix(prefix))
+    found = [media_of(key) for key in keys]
     if not found:
         raise UnknownMediumError(
             f"no result of a medium {prefix}...: `tagger results` lists the newest"
@@ -77,8 +78,8 @@ async def one(ports: Ports, prefix: str) -> MediaTagged:
 
 async def every(ports: Ports, purpose: Purpose) -> AsyncIterator[MediaTagged]:
     """The newest result of every medium of this purpose, by id."""
-    for key in await ports.state.keys("result/"):
-        tagged = await result(ports, key.removeprefix("result/"))
+    for key in await ports.state.keys(latest_prefix()):
+        tagged = await result(ports, media_of(key))
         if tagged is not None and (tagged.product is not None) == (purpose == "catalog"):
             yield tagged
 
@@ -98,7 +99,7 @@ async def result(ports: Ports, media_id: str) -> MediaTagged | None:
     latest = await PartStore(ports.state).latest(media_id)
     if latest is None:
         return None
-    key = f"results/{media_id}/{latest.pipeline or 'none'}.json"
+    key = result_key(media_id, latest.pipeline)
     try:
         return MediaTagged.model_validate_json(await ports.blobs.get(key))
     except BlobMissingError:

@@ -13,7 +13,7 @@ from core.log.port import EventLog, Message, Record
 from core.state.port import StateStore
 from core.tracing.traces import traceparent
 
-_REDRIVEN = "redriven"
+_REDRIVEN = "redriven/"
 _REASON_LIMIT = 2000
 
 
@@ -81,7 +81,7 @@ def dead_letter(
 
 async def letters(log: EventLog, state: StateStore, redriven: bool = False) -> list[Letter]:
     """Dead letters, oldest first, one an event; those already redriven only on request."""
-    done = set() if redriven else {key.split("/")[1] for key in await state.keys(_REDRIVEN + "/")}
+    done = set() if redriven else {k.removeprefix(_REDRIVEN) for k in await state.keys(_REDRIVEN)}
     found: dict[str, Letter] = {}
     async for record in log.tail([DeadLetter.topic], "earliest", follow=False):
         try:
@@ -99,7 +99,7 @@ async def redrive(log: EventLog, state: StateStore, chosen: Sequence[Letter]) ->
         origin = letter.data
         headers = {**origin.origin_headers, "ce_target": origin.stage}
         await log.publish([Message(origin.origin_topic, origin.origin_key, letter.body, headers)])
-        await state.put([(f"{_REDRIVEN}/{_mark(letter.id, origin)}", b"")])
+        await state.put([(_REDRIVEN + _mark(letter.id, origin), b"")])
     return len(chosen)
 
 

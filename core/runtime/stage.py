@@ -78,6 +78,10 @@ class Stage(ABC):
     async def open(self, publish: Publish) -> None:
         """Called once before the first event."""
 
+    async def background(self) -> None:
+        """What runs beside the events: begins after ``open``, and is cancelled after the last
+        event and before ``close``. Its error stops the stage; it may return."""
+
     async def assigned(self, partitions: frozenset[TopicPartition]) -> None:
         """Called when partitions become ours, before their first event."""
 
@@ -85,7 +89,7 @@ class Stage(ABC):
         """Called when partitions go, after their last event; publishing still works."""
 
     async def close(self) -> None:
-        """Called once after the last event."""
+        """Called once after the last event; also where ``open`` failed."""
 
 
 class BatchStage(Stage, Generic[L, R]):
@@ -112,6 +116,9 @@ class BatchStage(Stage, Generic[L, R]):
 
     async def open(self, publish: Publish) -> None:
         await self._batcher.prepare(self.warm_up)
+
+    async def background(self) -> None:
+        await self._batcher.work()
 
     async def handle(self, event: Event[Data], context: Context) -> Sequence[Output]:
         loaded = await self.load(event)

@@ -1,24 +1,27 @@
 """What a vision profile must offer: find items, cut them out, turn them into vectors.
 
-A profile is three models behind three small protocols. Stages own batching, I/O and retries;
-a model only computes, on the thread it is called from, and may keep no state between calls.
+A profile is three models behind three small protocols, and a fourth where words can be searched
+for. Stages own batching, I/O and retries; a model only computes, on the thread it is called from,
+and may keep no state between calls.
 Making one is cheap and says what it is (version, thresholds) on any host; ``load`` makes it ready,
 and refuses with SettingsError a host that lacks its device or weights.
 
 Images are ``(h, w, 3) uint8`` RGB arrays, upright. Boxes are ``(x0, y0, x1, y1)`` in pixels of
-the image, ``x1`` and ``y1`` exclusive. Masks are ``(h, w) bool`` of the whole image.
+the image, ``x1`` and ``y1`` exclusive. Masks are ``(h, w) bool`` and cover a box, because a large
+frame may hold many items.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from core.events import Box, Vectors
+from core.vision.hint import Hint
 
 Image = npt.NDArray[np.uint8]
 Mask = npt.NDArray[np.bool_]
@@ -33,25 +36,30 @@ class Detection:
         category: the coarse class it belongs to, e.g. ``"topwear"``; duplicates are judged by it.
         score: confidence, 0 to 1.
         box: xyxy pixels.
-        hint: a first mask, if the detector has one; ``(h, w) float32`` foreground probability.
+        hint: a first mask, if the detector has one.
     """
 
     label: str
     category: str
     score: float
     box: Box
-    hint: npt.NDArray[np.float32] | None = None
+    hint: Hint | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """One item cut out: the detection, with label, score and box as the pixels settled them."""
+    """One item cut out: the detection, with label, score and box as the pixels settled them.
+
+    Attributes:
+        mask: ``(h, w) bool`` of the box's whole pixels, see
+            :func:`~core.vision.boxes.whole_pixels`; None from a profile that cuts nothing out.
+    """
 
     label: str
     category: str
     score: float
     box: Box
-    mask: Mask
+    mask: Mask | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +111,20 @@ class Segmenter(Protocol):
         ...
 
 
+class DuplicateThresholds(NamedTuple):
+    """Cosines from which two items are the same.
+
+    Attributes:
+        within: in one medium, of one category.
+        across: in one medium, of different categories.
+        catalog: between catalog pictures.
+    """
+
+    within: float
+    across: float
+    catalog: float
+
+
 class Embedder(Protocol):
     """Turns crops into vectors whose dot product is their similarity.
 
@@ -124,10 +146,38 @@ class Embedder(Protocol):
         ...
 
     @property
-    def duplicate_thresholds(self) -> tuple[float, float, float]:
-        """Cosines for duplicates: within a category, across categories, in the catalog."""
+    def duplicate_thresholds(self) -> DuplicateThresholds:
+        """Cosines from which items count as duplicates."""
         ...
 
     def embed(self, crops: Sequence[Crop]) -> Vectors:
         """``(n, dim) float32``, L2-normalised, in the order of ``crops``."""
         ...
+
+
+class TextEmbedder(Protocol):
+    """Turns words into vectors of the space that the profile's embedder turns crops into."""
+
+    def load(self) -> None: ...
+
+    def embed(self, phrases: Sequence[str]) -> Vectors:
+        """``(n, dim) float32``, L2-normalised, in the order of ``phrases``."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """The models that work together, not loaded yet, and what they cannot do.
+
+    Attributes:
+        name: as settings choose it.
+        limits: sentences for those who rely on it.
+        text: None where the profile knows pictures alone; ``limits`` says so, too.
+    """
+
+    name: str
+    detector: Detector
+    segmenter: Segmenter
+    embedder: Embedder
+    limits: tuple[str, ...]
+    text: TextEmbedder | None = None

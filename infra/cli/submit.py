@@ -103,7 +103,7 @@ class _Shown:
 
 async def _announce(settings: Settings, submissions: Sequence[Submission], show: _Shown) -> None:
     async with open_ports(settings) as ports:
-        outcomes = await _intake(ports).announce_many(submissions)
+        outcomes = await Intake(ports).announce_many(submissions)
     for submission, outcome in zip(submissions, outcomes, strict=True):
         if isinstance(outcome, TaggingError):
             show.refused(submission.path, outcome)
@@ -125,7 +125,7 @@ async def _tag(
 ) -> None:
     async def work(ports: Ports) -> None:
         async with listening(ports) as answers:
-            outcomes = await _intake(ports).announce_many(submissions)
+            outcomes = await Intake(ports).announce_many(submissions)
             for submission, outcome in zip(submissions, outcomes, strict=True):
                 if isinstance(outcome, TaggingError):
                     show.refused(submission.path, outcome)
@@ -133,7 +133,3 @@ async def _tag(
                     show.tagged(await answers.to(outcome.media_id, outcome.root))
 
     await with_engine(settings, work, stop)
-
-
-def _intake(ports: Ports) -> Intake:
-    return Intake(ports.log, ports.blobs, ports.state)

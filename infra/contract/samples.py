@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from core import ids
+from core.blobs.keys import crop_key, crops_prefix, frame_key, original_key
 from core.envelope import Event, dump, encode, encode_structured
 from core.events import (
     Data,
@@ -22,6 +23,7 @@ from core.events import (
     encode_vector,
 )
 from core.log.port import Message
+from core.results.keys import result_key
 
 _TIME = "2026-01-31T12:00:00.000Z"
 _PIPELINE = "4be1c5b6d0a7"
@@ -31,7 +33,7 @@ _MEDIA = ids.media_id(_HASH, "query", None, None)
 _ROOT = ids.root_id("folder", _URI, 1, _MEDIA)
 _FRAME = Frame(
     frame_id=ids.frame_id(_MEDIA, 0),
-    blob_key=f"frames/{_PIPELINE}/{_MEDIA}/000000000.jpg",
+    blob_key=frame_key(_PIPELINE, _MEDIA, 0),
     time_ms=0,
     timecode="00:00:00.000",
     width=640,
@@ -43,7 +45,7 @@ _ITEM = {
     "category": "topwear",
     "score": 0.91,
     "box": (10.0, 20.0, 110.0, 220.0),
-    "crop_key": f"crops/{_PIPELINE}/{_MEDIA}/000000000/000.png",
+    "crop_key": crop_key(crops_prefix(_PIPELINE, _FRAME.frame_id), 0),
 }
 _SHIRT = Match(
     product_id="42",
@@ -61,7 +63,7 @@ _DATA: tuple[Data, ...] = (
         filename="look.jpg",
         producer="folder",
         announcement=1,
-        blob_key=f"media/{_HASH[:2]}/{_HASH}.jpg",
+        blob_key=original_key(_HASH, ".jpg"),
         content_type="image/jpeg",
         kind="picture",
         size=21,
@@ -86,9 +88,10 @@ _DATA: tuple[Data, ...] = (
         content_hash=_HASH,
         kind="picture",
         uploads=[Upload(root=_ROOT, uri=_URI, filename="look.jpg")],
+        upload_count=1,
         frames=[_FRAME],
         items=[TaggedItem(**_ITEM, frame_id=_FRAME.frame_id, matches=[_SHIRT])],
-        result_key=f"results/{_MEDIA}/{_PIPELINE}.json",
+        result_key=result_key(_MEDIA, _PIPELINE),
         **_CATALOG,
     ),
 )

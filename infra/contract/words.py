@@ -100,8 +100,9 @@ TOPICS = {
         "`results`",
         "the gateway, you",
         RESULTS,
-        "Every upload ends in a revision that names it in `uploads`; a `partial` one is followed"
-        " by another as soon as what is `missing` arrives.",
+        "Every upload ends in a revision that names it in `uploads` (of very many, the newest 100;"
+        " `upload_count` counts all); a `partial` one is followed by another as soon as what is"
+        " `missing` arrives.",
     ),
     "dead.letters": Words(
         "any stage",

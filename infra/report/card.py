@@ -55,8 +55,9 @@ def _badges(medium: MediaTagged) -> Html:
     badges = [el("li", medium.status, class_=f"badge {medium.status}")]
     if medium.cached:
         badges.append(el("li", "seen before", class_="badge"))
-    if len(medium.uploads) > 1:
-        badges.append(el("li", f"{len(medium.uploads)} uploads", class_="badge"))
+    uploads = max(medium.upload_count, len(medium.uploads))
+    if uploads > 1:
+        badges.append(el("li", f"{uploads} uploads", class_="badge"))
     return el("ul", badges, class_="badges", aria_label="Status")
 
 

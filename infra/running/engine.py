@@ -13,10 +13,13 @@ from core.files.lock import FileLock
 from core.log.port import EventLog
 from core.ports import Ports
 from core.results.parts import PartStore
+from core.runtime.supervised import supervised
 from core.settings import Settings
+from core.vision.port import Profile
 from infra.wiring.adapters import data_folder, open_decoder, open_ports, open_vectors, refuse_split
 from infra.wiring.recipes import Materials, Recipe, Recipes, needs
-from infra.wiring.stages import RECIPES, Vision, choose_vision
+from infra.wiring.stages import RECIPES
+from infra.wiring.vision import choose_profile
 
 _log = structlog.get_logger()
 
@@ -26,29 +29,28 @@ _MAINTAIN_EVERY_S = 600.0
 class Engine:
     """Runs stages until it is stopped; one stage that cannot go on stops all."""
 
-    def __init__(self, materials: Materials, recipes: Iterable[Recipe]) -> None:
+    def __init__(
+        self,
+        materials: Materials,
+        recipes: Iterable[Recipe],
+        maintain_every_s: float = _MAINTAIN_EVERY_S,
+    ) -> None:
         self.materials = materials
         self.settings = materials.settings
         self.ports = materials.ports
         self.runners = [recipe.runner(materials) for recipe in recipes]
+        self._maintain_every_s = maintain_every_s
         self._stopping = False
 
     async def run(self) -> None:
         """Returns after :meth:`stop`, when everything in flight is done or given back; raises
         what stopped a stage."""
-        maintenance = asyncio.create_task(_maintain(self.ports.log))
-        running = {asyncio.create_task(runner.run()): runner for runner in self.runners}
-        try:
-            done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+        async with supervised(lambda _: self.stop()) as tasks:
+            tasks.start("maintenance", _maintain(self.ports.log, self._maintain_every_s))
+            stages = [tasks.start(runner.stage.name, runner.run()) for runner in self.runners]
+            await asyncio.wait(stages, return_when=asyncio.FIRST_COMPLETED)
             self.stop()
-            await asyncio.gather(*running, return_exceptions=True)
-            for task in done:
-                task.result()
-        finally:
-            for task in running:
-                task.cancel()
-            maintenance.cancel()
-            await asyncio.gather(*running, maintenance, return_exceptions=True)
+            await asyncio.wait(stages)
 
     def stop(self) -> None:
         """Asks every stage for an ordered end."""
@@ -81,7 +83,7 @@ class Engine:
 async def open_engine(
     settings: Settings,
     ports: Ports | None = None,
-    choose: Callable[[Settings], Vision] = choose_vision,
+    choose: Callable[[Settings], Profile] = choose_profile,
     recipes: Recipes = RECIPES,
 ) -> AsyncIterator[Engine]:
     """Opens every stage; without a cluster, in the one process that may be the data folder's
@@ -110,7 +112,7 @@ async def open_engine(
 async def open_stages(
     settings: Settings,
     names: Sequence[str],
-    choose: Callable[[Settings], Vision] = choose_vision,
+    choose: Callable[[Settings], Profile] = choose_profile,
     recipes: Recipes = RECIPES,
 ) -> AsyncIterator[Engine]:
     """Opens some stages, whose neighbours run in other processes.
@@ -130,8 +132,8 @@ async def open_stages(
 
 
 def _loaded(
-    settings: Settings, chosen: Sequence[Recipe], choose: Callable[[Settings], Vision]
-) -> Vision:
+    settings: Settings, chosen: Sequence[Recipe], choose: Callable[[Settings], Profile]
+) -> Profile:
     vision = choose(settings)
     for recipe in chosen:
         recipe.load(vision)
@@ -142,7 +144,7 @@ async def _open(
     settings: Settings,
     ports: Ports,
     chosen: Sequence[Recipe],
-    vision: Vision,
+    vision: Profile,
     recipes: Recipes,
     stack: AsyncExitStack,
 ) -> Engine:
@@ -173,9 +175,9 @@ def _lock(settings: Settings) -> FileLock:
     return FileLock(data_folder(settings) / "engine.lock")
 
 
-async def _maintain(log: EventLog) -> None:
+async def _maintain(log: EventLog, every_s: float) -> None:
     while True:
-        await asyncio.sleep(_MAINTAIN_EVERY_S)
+        await asyncio.sleep(every_s)
         try:
             await log.maintain()
         except OutageError as outage:

@@ -22,6 +22,7 @@ from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from core.errors import SettingsError
+from core.runtime.supervised import supervised
 
 _SHARE_OF_FILES = 8
 _QUEUE = 1024
@@ -78,15 +79,17 @@ async def serving(
             " (TAGGER_HTTP_PORT, TAGGER_HTTP_HOST)"
         ) from error
     server = _Server(_Config(app, (limits or HttpLimits()).within_files()))
-    task = asyncio.create_task(server.serve(sockets=[listener]))
+    port = listener.getsockname()[1]
     try:
-        yield listener.getsockname()[1]
+        async with supervised() as tasks:
+            task = tasks.start("http server", server.serve(sockets=[listener]))
+            try:
+                yield port
+            finally:
+                server.should_exit = True
+                await asyncio.wait([task])
     finally:
-        server.should_exit = True
-        try:
-            await task
-        finally:
-            listener.close()
+        listener.close()
 
 
 class _Config(uvicorn.Config):

@@ -25,12 +25,14 @@ from infra.wiring.adapters import (
     serving_catalog,
 )
 from infra.wiring.recipes import Recipe, Recipes
-from infra.wiring.stages import RECIPES, vision_facts
+from infra.wiring.stages import RECIPES
+from infra.wiring.vision import choose_profile
 
 Level = Literal["ok", "degraded", "down"]
 
 _SCARCE_BYTES = 1 << 30
 _NO_ROOM_BYTES = 64 << 20
+_OTHER_PROFILE = "follow that advice, or choose another TAGGER_VISION__PROFILE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,12 +140,11 @@ def _data_folder(settings: Settings) -> Check:
 def _vision(settings: Settings) -> tuple[Check, str | None]:
     """The check, and the profile's embedder if there is one."""
     try:
-        facts = vision_facts(settings)
+        profile = choose_profile(settings)
     except SettingsError as error:
-        return Check("vision", "down", str(error), "install tagging-engine again"), None
-    limits = "; ".join(facts.limits)
-    check = Check("vision", "ok", f"{facts.profile} ({facts.embedder}); limits: {limits}")
-    return check, facts.embedder
+        return Check("vision", "down", str(error), _OTHER_PROFILE), None
+    embedder, limits = profile.embedder.version, "; ".join(profile.limits)
+    return Check("vision", "ok", f"{profile.name} ({embedder}); limits: {limits}"), embedder
 
 
 def _engine(process: str | None) -> Check:

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 
 from core import telemetry
 from core.intake.intake import Intake
-from core.ports import Ports
 from core.settings import Settings
+from core.state.port import StateStore
 from infra.wiring.adapters import open_decoder, open_ports, open_s3, open_scratch, refuse_split
 from producers.folder import FolderProducer
+from producers.folder_admission import Prober
 from producers.options import BucketOptions, FolderOptions
 
 if TYPE_CHECKING:  # imported where it is used, since most runs have no S3 server
@@ -51,17 +52,8 @@ async def open_folder_producer(settings: Settings, folder: Path) -> AsyncIterato
     """Raises SettingsError where the folder is missing, or meets the data folder."""
     refuse_split(settings, part=True)
     async with open_ports(settings, "tagger-folder") as ports, open_decoder(settings) as decoder:
-        yield ProducerWorker(
-            "folder",
-            FolderProducer(
-                folder,
-                intake=intake(ports),
-                state=ports.state,
-                prober=decoder,
-                data_folder=settings.data_dir,
-                options=folder_options(settings),
-            ),
-        )
+        producer = folder_producer(settings, folder, Intake(ports), ports.state, decoder)
+        yield ProducerWorker("folder", producer)
 
 
 @asynccontextmanager
@@ -82,7 +74,7 @@ async def open_bucket_producer(settings: Settings, bucket: str) -> AsyncIterator
                     BucketProducer(
                         connection,
                         bucket,
-                        intake=intake(ports),
+                        intake=Intake(ports),
                         state=ports.state,
                         scratch=scratch.path,
                         store_bucket=settings.s3.bucket,
@@ -94,19 +86,23 @@ async def open_bucket_producer(settings: Settings, bucket: str) -> AsyncIterator
             await connection.close()
 
 
-def intake(ports: Ports) -> Intake:
-    """Where producers announce."""
-    return Intake(ports.log, ports.blobs, ports.state)
-
-
-def folder_options(settings: Settings) -> FolderOptions:
-    """How folders are watched."""
+def folder_producer(
+    settings: Settings, folder: Path, intake: Intake, state: StateStore, prober: Prober
+) -> FolderProducer:
+    """Raises SettingsError where the folder is missing, or meets the data folder."""
     watch = settings.watch
-    return FolderOptions(
-        settle_s=watch.settle_s,
-        undecodable_after_s=watch.undecodable_after_s,
-        rescan_s=watch.rescan_s,
-        poll_s=watch.poll_s,
+    return FolderProducer(
+        folder,
+        intake=intake,
+        state=state,
+        prober=prober,
+        data_folder=settings.data_dir,
+        options=FolderOptions(
+            settle_s=watch.settle_s,
+            undecodable_after_s=watch.undecodable_after_s,
+            rescan_s=watch.rescan_s,
+            poll_s=watch.poll_s,
+        ),
     )
 
 

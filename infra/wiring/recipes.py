@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from core.errors import SettingsError
 from core.log.port import EventLog
@@ -19,9 +19,7 @@ from core.runtime.runner import RunnerOptions, StageRunner
 from core.runtime.stage import Stage
 from core.settings import Settings
 from core.vectors.port import VectorStore
-
-if TYPE_CHECKING:  # where the recipes are; they are made of what stands here
-    from infra.wiring.stages import Vision
+from core.vision.port import Profile
 
 Need = Literal["decoder", "device", "vectors"]
 
@@ -39,7 +37,7 @@ class Materials:
 
     settings: Settings
     ports: Ports
-    vision: Vision
+    vision: Profile
     recipes: Recipes
     vectors: VectorStore | None = None
     decoder: Decoder | None = None
@@ -60,7 +58,7 @@ def retry_policy(settings: Settings) -> RetryPolicy:
     return RetryPolicy(max_attempts=settings.runtime.max_attempts)
 
 
-def _loads_nothing(vision: Vision) -> None:
+def _loads_nothing(vision: Profile) -> None:
     return
 
 
@@ -81,7 +79,7 @@ class Recipe:
     stage: type[Stage]
     make: Callable[[Materials], Stage]
     needs: frozenset[Need] = frozenset()
-    load: Callable[[Vision], None] = _loads_nothing
+    load: Callable[[Profile], None] = _loads_nothing
     options: Callable[[Settings], RunnerOptions] = runner_options
     policy: Callable[[Settings], RetryPolicy] = retry_policy
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TypeVar
 
 from consumers.embed import EmbedStage
@@ -14,13 +13,12 @@ from consumers.results.fold import Thresholds
 from consumers.results.stage import ResultsOptions, ResultsStage
 from consumers.results.write import ResultWriter
 from consumers.segment import SegmentStage, segment_version
-from core.errors import SettingsError
 from core.ids import pipeline_id
 from core.results.parts import PartStore
 from core.runtime.runner import RunnerOptions
 from core.runtime.stage import Stage
 from core.settings import Settings
-from core.vision.port import Detector, Embedder, Segmenter
+from core.vision.port import Profile
 from infra.wiring.adapters import decode_options
 from infra.wiring.recipes import Materials, Recipe, Recipes, lagging, runner_options
 
@@ -29,59 +27,7 @@ T = TypeVar("T")
 _BATCHES = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Vision:
-    """The three models of a profile."""
-
-    detector: Detector
-    segmenter: Segmenter
-    embedder: Embedder
-
-
-@dataclass(frozen=True, slots=True)
-class VisionFacts:
-    """A profile without its models; ``limits`` are sentences for its users."""
-
-    profile: str
-    embedder: str
-    limits: tuple[str, ...]
-
-
-def choose_vision(settings: Settings) -> Vision:
-    """The profile's models, to be loaded by the stages that run them.
-
-    Raises:
-        SettingsError: its weights are missing or damaged.
-    """
-    from core.vision.lite.profile import lite_profile
-
-    vision = settings.vision
-    try:
-        return Vision(*lite_profile(vision.threads or os.cpu_count() or 1, vision.device))
-    except (OSError, ValueError) as error:
-        raise _not_loaded(settings, error) from error
-
-
-def vision_facts(settings: Settings) -> VisionFacts:
-    """What the profile is and cannot do.
-
-    Raises:
-        SettingsError: its weights are missing or damaged.
-    """
-    from core.vision.lite.card import LIMITS
-
-    embedder = choose_vision(settings).embedder.version
-    return VisionFacts(settings.vision.profile, embedder, LIMITS)
-
-
-def _not_loaded(settings: Settings, error: Exception) -> SettingsError:
-    profile = settings.vision.profile
-    return SettingsError(
-        f"the vision profile {profile} cannot be loaded: {error}; install it again"
-    )
-
-
-def pipeline(settings: Settings, vision: Vision) -> str:
+def pipeline(settings: Settings, vision: Profile) -> str:
     """The id of everything that decides what comes out of a medium."""
     return pipeline_id(
         {
@@ -127,8 +73,8 @@ def _match(materials: Materials) -> Stage:
 
 def _index(materials: Materials) -> Stage:
     embedder = materials.vision.embedder
-    _, _, in_catalog = embedder.duplicate_thresholds
-    threshold = _or(materials.settings.match.duplicate_catalog, in_catalog)
+    default = embedder.duplicate_thresholds.catalog
+    threshold = _or(materials.settings.match.duplicate_catalog, default)
     return IndexStage(
         _given(materials.vectors), materials.settings.catalog, embedder.dim, threshold
     )
@@ -136,14 +82,19 @@ def _index(materials: Materials) -> Stage:
 
 def _results(materials: Materials) -> Stage:
     match, ports = materials.settings.match, materials.ports
-    within, across, _ = materials.vision.embedder.duplicate_thresholds
+    default = materials.vision.embedder.duplicate_thresholds
     known = PartStore(ports.state)
     return ResultsStage(
         known,
         ResultWriter(known, ports.blobs, _given(materials.vectors)),
-        Thresholds(_or(match.duplicate_within, within), _or(match.duplicate_across, across)),
+        Thresholds(
+            _or(match.duplicate_within, default.within), _or(match.duplicate_across, default.across)
+        ),
         lagging(ports.log, materials.recipes.upstream(ResultsStage)),
-        ResultsOptions(partial_after_s=materials.settings.runtime.partial_after_s),
+        ResultsOptions(
+            concurrency=materials.settings.runtime.concurrency,
+            partial_after_s=materials.settings.runtime.partial_after_s,
+        ),
     )
 
 
@@ -163,12 +114,12 @@ def _batched(settings: Settings) -> RunnerOptions:
     return replace(options, concurrency=lanes, max_in_flight=max(options.max_in_flight, lanes))
 
 
-def _load_finders(vision: Vision) -> None:
+def _load_finders(vision: Profile) -> None:
     vision.detector.load()
     vision.segmenter.load()
 
 
-def _load_embedder(vision: Vision) -> None:
+def _load_embedder(vision: Profile) -> None:
     vision.embedder.load()
 
 

@@ -21,19 +21,20 @@ import cv2
 import numpy as np
 
 from consumers import pixels
-from consumers.segment import whole_pixels
 from core.intake.intake import Intake, Submission
 from core.media.probe import kind_of
 from core.settings import Settings
 from core.telemetry import configure_logging
-from core.vision.port import Crop, Image
+from core.vision.boxes import whole_pixels, window
+from core.vision.port import Crop, Image, Profile
 from infra.running.engine import Engine
 from infra.wiring.adapters import open_decoder, open_ports, open_vectors
 from infra.wiring.recipes import Materials
-from infra.wiring.stages import RECIPES, Vision, choose_vision
+from infra.wiring.stages import RECIPES
+from infra.wiring.vision import choose_profile
 
 
-def bare_loop(photos: Sequence[Path], vision: Vision, folder: Path) -> int:
+def bare_loop(photos: Sequence[Path], vision: Profile, folder: Path) -> int:
     """Items found, when each photo's crops are written and embedded."""
     found = 0
     for number, photo in enumerate(photos):
@@ -42,8 +43,7 @@ def bare_loop(photos: Sequence[Path], vision: Vision, folder: Path) -> int:
         (instances,) = vision.segmenter.segment([image], detections)
         crops = []
         for ordinal, instance in enumerate(instances):
-            x0, y0, x1, y1 = whole_pixels(instance.box, image)
-            crop, mask = image[y0:y1, x0:x1], instance.mask[y0:y1, x0:x1]
+            crop, mask = image[window(whole_pixels(instance.box, image.shape))], instance.mask
             (folder / f"{number}-{ordinal}.png").write_bytes(pixels.encode_png(crop))
             (folder / f"{number}-{ordinal}-masked.png").write_bytes(pixels.encode_png(crop, mask))
             crops.append(Crop(crop, mask))
@@ -57,7 +57,7 @@ def _decode(photo: Path) -> Image:
     return np.asarray(cv2.cvtColor(cv2.imread(str(photo)), cv2.COLOR_BGR2RGB), np.uint8)
 
 
-async def engine(photos: Sequence[Path], vision: Vision, folder: Path) -> float:
+async def engine(photos: Sequence[Path], vision: Profile, folder: Path) -> float:
     """Seconds from the first announcement until every result stands in the log."""
     settings = Settings(data_dir=folder)
     async with (
@@ -70,7 +70,7 @@ async def engine(photos: Sequence[Path], vision: Vision, folder: Path) -> float:
         runs = Engine(materials, RECIPES)
         started = time.perf_counter()
         task = asyncio.create_task(runs.run())
-        intake = Intake(ports.log, ports.blobs, ports.state)
+        intake = Intake(ports)
         await intake.announce_many([Submission(p, p.as_uri(), "bench") for p in photos])
         while not await runs.idle():  # noqa: ASYNC110
             await asyncio.sleep(0.05)
@@ -89,7 +89,7 @@ def main() -> None:
     pictures = (p for p in sorted(options.folder.rglob("*")) if kind_of(p.name) == "picture")
     photos = [p.absolute() for p in pictures][: options.photos]
     configure_logging("error")
-    vision = choose_vision(Settings())
+    vision = choose_profile(Settings())
     with tempfile.TemporaryDirectory() as folder:
         bare_loop(photos[:5], vision, Path(folder))  # loads code and buffers
     bare_s, engine_s = [], []

@@ -81,7 +81,7 @@ def overlay(outcome: Outcome) -> Image:
     view = outcome.image.copy()
     for garment in outcome.found:
         tint = np.array(_COLOURS.get(garment.part, _OTHER))
-        inside = garment.mask > 0.5
+        inside = garment.hint.within((0, 0, *view.shape[1::-1])) > 0.5
         view[inside] = (0.5 * view[inside] + 0.5 * tint).astype(np.uint8)
     for garment in outcome.found:
         x, y = int(garment.box[0]), int(garment.box[1] + 20)

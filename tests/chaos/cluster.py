@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.ports import Ports
+from core.results.keys import latest_prefix
 from core.results.parts import PartStore
 from core.settings import KafkaSettings, QdrantSettings, S3Settings, Settings
 from infra.wiring.adapters import open_ports
@@ -91,7 +92,7 @@ class Cluster:
 
 
 async def _done(ports: Ports, media: int, quiet: bool) -> bool:
-    if len(await ports.state.keys("result/")) < media:
+    if len(await ports.state.keys(latest_prefix())) < media:
         return False
     if not quiet:
         return True

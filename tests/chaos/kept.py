@@ -19,6 +19,7 @@ from consumers.segment import SegmentStage
 from core.envelope import Event, decode
 from core.events import Data, MediaTagged, MediaUploaded
 from core.ports import Ports
+from core.results.keys import result_key
 from core.results.parts import PartStore
 from core.runtime.deadletters import Letter, letters
 from core.settings import Settings
@@ -163,7 +164,7 @@ def _unlike(one: Any, other: Any, place: str) -> list[str]:
 async def _results(ports: Ports) -> dict[str, MediaTagged]:
     found = {}
     for media, latest in (await PartStore(ports.state).results()).items():
-        key = f"results/{media}/{latest.pipeline or 'none'}.json"
+        key = result_key(media, latest.pipeline)
         found[media] = MediaTagged.model_validate_json(await ports.blobs.get(key))
     return found
 

@@ -14,6 +14,7 @@ from random import Random
 import pytest
 
 from core.errors import OutageError
+from core.results.keys import latest_prefix
 from core.settings import Settings
 from infra.contract.topics import cluster_topics
 from infra.wiring.adapters import open_ports
@@ -168,7 +169,7 @@ class Progress:
     async def share(self) -> float:
         try:
             async with open_ports(self._made.settings) as ports:
-                count = len(await ports.state.keys("result/"))
+                count = len(await ports.state.keys(latest_prefix()))
         except OutageError:
             return self._share
         self._share = (count - self._products) / self._media

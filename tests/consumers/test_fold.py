@@ -12,7 +12,7 @@ from consumers.results.completeness import Completeness
 from consumers.results.fold import Folded, Thresholds, fold
 from core.envelope import Event
 from core.events import Data
-from core.results.parts import MediaParts
+from core.results.medium import MediaParts
 from tests.consumers.media import MEDIA, dead, framed, ident, indexed, item, matched, upload
 
 THRESHOLDS = Thresholds(within=0.90, across=0.85)
@@ -57,6 +57,46 @@ def test_a_medium_is_whole_exactly_when_its_fold_misses_nothing(parts: list[Part
         assert completeness.whole == (folded(parts[:n]).tagged.missing == [])
 
     assert completeness.whole
+
+
+ANY: list[Part] = [
+    *WHOLE,
+    (framed([0], "r1", "new"), 2),
+    (matched(0, [], "r1", "new"), 4),
+    (dead("frames", root="r1"), 0),
+    (dead("frames", root="r3"), 1),
+    (upload("r3"), 2),
+    (dead("segment", 1000, "r2"), 2),
+    *((dead("analyze", time, root), 3) for time in (None, 0) for root in ("r1", "r2", "r3")),
+]
+
+
+@given(st.lists(st.sampled_from(ANY), max_size=14))
+def test_whatever_came_is_whole_exactly_when_its_fold_misses_nothing(parts: list[Part]) -> None:
+    completeness, known = Completeness(), MediaParts()
+    for event, offset in parts:
+        completeness.add(event, offset)
+        known.add(event, offset)
+
+    missing = fold(MEDIA, known, THRESHOLDS).tagged.missing
+
+    assert completeness.whole == (missing == [])
+    assert Completeness.of(known).whole == completeness.whole
+
+
+def test_a_dead_letter_of_the_analysis_answers_nothing_about_frames() -> None:
+    parts: list[Part] = [(upload(), 0), (dead("analyze"), 0), (dead("analyze", 0), 0)]
+
+    assert folded(parts).tagged.missing == ["frames of upload r1"]
+    assert not completeness_of(parts).whole
+    assert not completeness_of([*parts, (framed([0]), 0)]).whole
+
+
+def completeness_of(parts: Sequence[Part]) -> Completeness:
+    completeness = Completeness()
+    for event, offset in parts:
+        completeness.add(event, offset)
+    return completeness
 
 
 def test_the_result_names_every_upload_it_answers() -> None:

@@ -13,6 +13,7 @@ from core.events import MediaTagged, Product
 from core.intake.intake import Announced, Intake, Submission
 from core.log.port import EventLog
 from core.ports import Ports
+from core.results.keys import result_key
 from core.results.parts import PartStore
 from core.settings import RuntimeSettings, Settings
 from core.vectors.port import VectorStore
@@ -44,7 +45,7 @@ class Rig:
         return Engine(materials, RECIPES)
 
     async def announce(self, *submissions: Submission) -> list[Announced]:
-        intake = Intake(self.ports.log, self.ports.blobs, self.ports.state)
+        intake = Intake(self.ports)
         outcomes = await intake.announce_many(submissions)
         return [outcome for outcome in outcomes if not isinstance(outcome, TaggingError)]
 
@@ -53,7 +54,7 @@ class Rig:
         parts = PartStore(self.ports.state)
         found = {}
         for media, latest in (await parts.results()).items():
-            key = f"results/{media}/{latest.pipeline or 'none'}.json"
+            key = result_key(media, latest.pipeline)
             found[media] = MediaTagged.model_validate_json(await self.ports.blobs.get(key))
         return found
 

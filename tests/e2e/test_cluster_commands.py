@@ -49,7 +49,11 @@ def test_a_picture_is_submitted_waited_for_and_listed(made: Cluster, tmp_path: P
         broken = tagger("submit", tmp_path / "broken.jpg", "--wait", "--json")
         health = tagger("health", "--json")
     letters = tagger("dlq", "list", "--json")
+    heard = tagger("topics", "tail", "media.tagged", "--group", "shop", "--json")
+    again = tagger("topics", "tail", "media.tagged", "--group", "shop", "--json")
 
+    assert len(heard.stdout.splitlines()) >= 2
+    assert again.stdout == ""
     assert json.loads(tagged.stdout)["status"] == "complete"
     assert json.loads(broken.stdout)["status"] == "failed"
     assert [json.loads(line)["stage"] for line in letters.stdout.splitlines()] == ["frames"]

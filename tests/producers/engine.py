@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +19,11 @@ from core.events import MODELS, MediaUploaded
 from core.intake.intake import Intake
 from core.log.port import EventLog, TopicSpec
 from core.log.sqlite.log import SqliteEventLog
+from core.ports import Ports
 from core.state.port import StateStore
 from core.state.sqlite import SqliteStateStore
-from producers.admission import Prober
 from producers.folder import FolderProducer
+from producers.folder_admission import Prober
 from producers.options import FolderOptions
 
 START, END = b"\xff\xd8", b"\xff\xd9"
@@ -43,12 +44,7 @@ class Engine:
     state: StateStore
 
     def intake(self, **replaced: Any) -> Intake:
-        parts: dict[str, Any] = {
-            "log": self.log,
-            "blobs": self.blobs,
-            "state": self.state,
-        } | replaced
-        return Intake(parts["log"], parts["blobs"], parts["state"])
+        return Intake(replace(Ports(self.log, self.state, self.blobs), **replaced))
 
     async def uploads(self) -> list[Event[MediaUploaded]]:
         """Every ``media.uploaded`` in the log, repeats included."""

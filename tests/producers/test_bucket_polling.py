@@ -9,7 +9,9 @@ from typing import Any, cast
 
 from core.runtime.retry import RetryPolicy
 from core.s3 import S3Connection, S3Options
-from producers.bucket_notices import Notice, ServerNotices, Subscribed, Unheard
+from producers.bucket_notices import ServerNotices
+from producers.objects import Version
+from producers.place import Notice, Subscribed, Unheard
 from tests.producers.buckets import Bucket, watching
 from tests.producers.engine import Engine, announced, eventually, photo, sha256
 from tests.producers.test_bucket import ODD
@@ -85,10 +87,10 @@ async def test_a_subscription_that_falls_silent_is_made_anew() -> None:
 
 
 @asynccontextmanager
-async def notices_of(endpoint: str) -> AsyncIterator[AsyncIterator[Notice]]:
+async def notices_of(endpoint: str) -> AsyncIterator[AsyncIterator[Notice[Version]]]:
     connection = S3Connection(S3Options(endpoint, "a", "b", region="us-east-1"))
     notices = ServerNotices(connection, "drop", retry=RETRY, again_s=60.0, patience_s=0.2)
-    async with aclosing(cast("AsyncGenerator[Notice, None]", notices.follow())) as follow:
+    async with aclosing(cast("AsyncGenerator[Notice[Version], None]", notices.follow())) as follow:
         yield follow
     await connection.close()
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from producers import notices
+from producers import folder_notices
 from tests.producers.engine import (
     Engine,
     Unprobed,
@@ -70,7 +70,7 @@ async def test_the_timer_finds_what_no_event_told_of_and_polls_from_then_on(
 ) -> None:
     async with watching(engine, folder, rescan_s=0.3) as producer:
         await producer.drained()
-        monkeypatch.setattr(producer._notices, "_on_paths", lambda paths: None)
+        monkeypatch.setattr(folder_notices._Handler, "dispatch", lambda self, event: None)
 
         drop(folder / "a.jpg", "a")
         await eventually(lambda: producer.status.announced == 1)
@@ -82,7 +82,7 @@ async def test_the_timer_finds_what_no_event_told_of_and_polls_from_then_on(
 async def test_a_file_system_without_events_is_polled(
     engine: Engine, folder: Path, lines: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(notices._Handler, "dispatch", lambda self, event: None)
+    monkeypatch.setattr(folder_notices._Handler, "dispatch", lambda self, event: None)
     async with watching(engine, folder, self_test_s=0.1) as producer:
         await producer.drained()
         assert producer.status.state == "polling"

@@ -167,6 +167,27 @@ async def test_who_waits_for_a_stopped_producer_is_told(engine: Engine, folder: 
         await waiting
 
 
+async def test_who_asks_after_the_end_is_told_so(engine: Engine, folder: Path) -> None:
+    async with watching(engine, folder) as producer:
+        pass
+
+    with pytest.raises(StageStopError):
+        async with asyncio.timeout(30):
+            await producer.drained()
+
+
+async def test_an_error_that_no_waiting_mends_ends_the_producer_though_it_is_stopping(
+    engine: Engine, folder: Path
+) -> None:
+    blobs = Broken(engine.blobs)
+    drop(folder / "a.jpg", "a")
+
+    with pytest.raises(ZeroDivisionError):
+        async with watching(engine, folder, intake=engine.intake(blobs=blobs)):
+            await blobs.asked.wait()
+            blobs.go_on.set()
+
+
 def make(engine: Engine, folder: Path, data: Path) -> FolderProducer:
     return FolderProducer(
         folder, intake=engine.intake(), state=engine.state, prober=Unprobed(), data_folder=data
@@ -189,3 +210,19 @@ class FullDisk:
 
     async def stat(self, key: str) -> Any:
         return await self._blobs.stat(key)
+
+
+class Broken:
+    """A blob store with a mistake in it, which shows when it is let."""
+
+    def __init__(self, blobs: Any) -> None:
+        self._blobs = blobs
+        self.asked, self.go_on = asyncio.Event(), asyncio.Event()
+
+    async def stat(self, key: str) -> Any:
+        return await self._blobs.stat(key)
+
+    async def put(self, blobs: Any) -> None:
+        self.asked.set()
+        await self.go_on.wait()
+        raise ZeroDivisionError("a mistake in the store")

@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from core.children.frames import UnsendableError
 from core.events import Vectors
+from core.vectors.edge import answers
 from core.vectors.edge.process import EngineProcess
-from core.vectors.edge.wire import Record, Spec, Where
+from core.vectors.edge.wire import Spec, Where
 from core.vectors.port import CollectionSpec, Filter, Hit, Payload, Point
 from core.vectors.thresholds import just_below
 
@@ -36,23 +39,29 @@ class EdgeVectorStore:
     async def create(self, spec: CollectionSpec) -> None:
         if spec.dim < 1:
             raise ValueError(f"a vector has at least one number, not {spec.dim}")
-        name = _checked(spec.name)
-        await self._engine.ask("create", Spec(name, spec.embedder, spec.dim, spec.indexed))
+        plain = Spec(_checked(spec.name), spec.embedder, spec.dim, spec.indexed)
+        await self._engine.ask("create", {"spec": plain}, read=answers.nothing)
 
     async def collections(self) -> dict[str, CollectionSpec]:
-        specs: list[Spec] = await self._engine.ask("collections")
-        return {spec.name: CollectionSpec(*spec) for spec in specs}
+        specs = await self._engine.ask("collections", {}, read=answers.specs)
+        return {spec.name: spec for spec in specs}
 
     async def drop(self, collection: str) -> None:
-        await self._engine.ask("drop", collection)
+        await self._engine.ask("drop", {"name": collection}, read=answers.nothing)
 
     async def upsert(self, collection: str, embedder: str, points: Sequence[Point]) -> None:
-        latest = {point.id: _record(point) for point in points}
-        await self._engine.ask("upsert", collection, embedder, list(latest.values()))
+        latest = {point.id: point for point in points}
+        asked = {
+            "name": collection,
+            "embedder": embedder,
+            "ids": list(latest),
+            "payloads": [dict(point.payload) for point in latest.values()],
+        }
+        await self._write("upsert", asked, [_packed([point.vector for point in latest.values()])])
 
     async def annotate(self, collection: str, payloads: Mapping[str, Payload]) -> None:
         plain = {point: dict(payload) for point, payload in payloads.items()}
-        await self._engine.ask("annotate", collection, plain)
+        await self._write("annotate", {"name": collection, "payloads": plain})
 
     async def search(
         self,
@@ -63,47 +72,56 @@ class EdgeVectorStore:
         min_score: float,
         where: Filter | None = None,
     ) -> list[list[Hit]]:
-        rows = [_bytes(row) for row in vectors]
-        found = await self._engine.ask(
-            "search", collection, embedder, rows, limit, just_below(min_score), _where(where)
-        )
-        return [[Hit(*hit) for hit in hits] for hits in found]
+        asked = {
+            "name": collection,
+            "embedder": embedder,
+            "rows": len(vectors),
+            "limit": limit,
+            "score_threshold": just_below(min_score),
+            "where": _where(where),
+        }
+        packed = [_packed(list(vectors))]
+        return await self._engine.ask("search", asked, packed, read=answers.hits)
 
     async def scroll(
         self, collection: str, where: Filter | None, limit: int, after: str | None = None
     ) -> tuple[list[Point], str | None]:
-        found: tuple[list[Record], str | None] = await self._engine.ask(
-            "scroll", collection, _where(where), limit, after
-        )
-        records, rest = found
-        return [_point(record) for record in records], rest
+        asked = {"name": collection, "where": _where(where), "limit": limit, "after": after}
+        return await self._engine.ask("scroll", asked, read=answers.page)
 
     async def facet(
         self, collection: str, field: str, where: Filter | None = None, limit: int = 1000
     ) -> dict[str, int]:
-        counts: dict[str, int] = await self._engine.ask(
-            "facet", collection, field, _where(where), limit
-        )
-        return counts
+        asked = {"name": collection, "field": field, "where": _where(where), "limit": limit}
+        return await self._engine.ask("facet", asked, read=answers.counts)
 
     async def count(self, collection: str, where: Filter | None = None) -> int:
-        count: int = await self._engine.ask("count", collection, _where(where))
-        return count
+        asked = {"name": collection, "where": _where(where)}
+        return await self._engine.ask("count", asked, read=answers.count)
 
     async def delete(self, collection: str, where: Filter) -> None:
         if not where.must and not any(where.must_not.values()):
             raise ValueError(f"without a condition this would delete all of {collection!r}")
-        await self._engine.ask("delete", collection, _where(where))
+        asked = {"name": collection, "where": _where(where)}
+        await self._engine.ask("delete", asked, read=answers.nothing)
 
     async def serving(self, alias: str) -> str | None:
-        collection: str | None = await self._engine.ask("serving", alias)
-        return collection
+        return await self._engine.ask("serving", {"alias": alias}, read=answers.name)
 
     async def serve(self, alias: str, collection: str) -> None:
-        await self._engine.ask("serve", _checked(alias), collection)
+        asked = {"alias": _checked(alias), "name": collection}
+        await self._engine.ask("serve", asked, read=answers.nothing)
 
     async def close(self) -> None:
         await self._engine.close()
+
+    async def _write(self, call: str, asked: dict[str, Any], buffers: Sequence[bytes] = ()) -> None:
+        try:
+            await self._engine.ask(call, asked, buffers, read=answers.nothing)
+        except UnsendableError as error:
+            raise ValueError(
+                f"a payload must be what JSON can hold, and all of them fit a message: {error}"
+            ) from error
 
 
 def _checked(name: str) -> str:
@@ -112,18 +130,18 @@ def _checked(name: str) -> str:
     return name
 
 
-def _record(point: Point) -> Record:
-    return Record(point.id, _bytes(point.vector), dict(point.payload))
-
-
-def _point(record: Record) -> Point:
-    return Point(record.id, np.frombuffer(record.vector, dtype=np.float32), record.payload)
-
-
-def _bytes(vector: Vectors) -> bytes:
-    if vector.ndim != 1 or not np.isfinite(vector).all():
+def _packed(vectors: Sequence[Vectors]) -> bytes:
+    """All of them in one buffer, row after row."""
+    if len(shapes := {vector.shape for vector in vectors}) > 1:
+        raise ValueError(f"vectors of one call have as many numbers, not shapes {shapes}")
+    if any(len(shape) != 1 for shape in shapes):
         raise ValueError("a vector is one row of finite numbers")
-    return np.ascontiguousarray(vector, dtype=np.float32).tobytes()
+    if not shapes:
+        return b""
+    rows = np.stack(vectors).astype(np.float32, copy=False)
+    if not np.isfinite(rows).all():
+        raise ValueError("a vector is one row of finite numbers")
+    return rows.tobytes()
 
 
 def _where(where: Filter | None) -> Where:

@@ -12,12 +12,12 @@ from pydantic import BaseModel, ConfigDict
 
 WEIGHTS: Final = "lite.onnx"
 
-
 LIMITS: Final = (
     "six categories: no bags, wristwear or accessories; prompts choose among the six",
     "made for product photos and one clearly visible person; weak on crowds and hidden people",
     "a dress or outerwear on a person is a guess, headwear on a person is not looked for",
     "similarity is visual: the very same product in a shop and in the street is unproven",
+    "it knows pictures alone: no words can be searched for",
 )
 """What a user of these weights should know before relying on them."""
 

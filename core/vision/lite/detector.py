@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-import cv2
 import numpy as np
 
 from core.events import Box
+from core.vision.hint import Hint
 from core.vision.lite import vocabulary
 from core.vision.lite.dense import Boxes, Sighting, area, intersection, sightings
 from core.vision.lite.network import LiteNetwork
@@ -96,12 +96,12 @@ def _on_image(box: Boxes, square: Letterbox, image: Image) -> Boxes:
     return np.asarray(((box - origin) / square.scale).clip(0, [width, height] * 2))
 
 
-def _hint(sighting: Sighting, square: Letterbox, image: Image) -> np.ndarray:
-    """Foreground probability in pixels of the image."""
+def _hint(sighting: Sighting, square: Letterbox, image: Image) -> Hint:
+    """What lies on the picture, without the square's grey edges."""
     height, width = image.shape[:2]
-    rows, columns = round(height * square.scale), round(width * square.scale)
+    rows, columns = (max(1, round(side * square.scale)) for side in (height, width))
     inner = sighting.likely[square.top : square.top + rows, square.left : square.left + columns]
-    return np.asarray(cv2.resize(inner, (width, height)), np.float32)
+    return Hint.of(inner, (0, 0, width, height))
 
 
 def _tuple(box: Boxes) -> Box:
@@ -135,6 +135,6 @@ def _settled(garment: PersonGarment, wanted: frozenset[str]) -> Detection:
         category=garment.category,
         score=garment.score,
         box=garment.box,
-        hint=garment.mask,
+        hint=garment.hint,
         wanted=wanted,
     )

@@ -9,7 +9,7 @@ import numpy as np
 
 from core.events import Vectors
 from core.vision.lite.network import LiteNetwork
-from core.vision.port import Crop, Image, Mask
+from core.vision.port import Crop, DuplicateThresholds, Image, Mask
 
 _METHOD: Final = "views2"
 
@@ -45,10 +45,10 @@ class LiteEmbedder:
         return self._network.card.thresholds.match
 
     @property
-    def duplicate_thresholds(self) -> tuple[float, float, float]:
-        """Within a category, across categories, in the catalog."""
-        thresholds = self._network.card.thresholds
-        return thresholds.dup_within, thresholds.dup_across, thresholds.dup_catalog
+    def duplicate_thresholds(self) -> DuplicateThresholds:
+        """Calibrated on validation photos; see the model card."""
+        card = self._network.card.thresholds
+        return DuplicateThresholds(card.dup_within, card.dup_across, card.dup_catalog)
 
     def embed(self, crops: Sequence[Crop]) -> Vectors:
         """``(n, 256) float32``, L2-normalised; a crop without a mask is embedded whole."""

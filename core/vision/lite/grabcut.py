@@ -9,6 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from core.events import Box
+from core.vision.boxes import PixelBox, window
+from core.vision.hint import Hint
 from core.vision.lite.views import resize
 from core.vision.port import Image, Mask
 
@@ -55,7 +57,7 @@ def cut(picture: Image, seeds: npt.NDArray[np.uint8], rounds: int) -> npt.NDArra
     return np.asarray((labels == cv2.GC_FGD) | (labels == cv2.GC_PR_FGD), np.uint8)
 
 
-def _window(box: Box, pad: float, width: int, height: int) -> tuple[int, int, int, int]:
+def _surroundings(box: Box, pad: float, width: int, height: int) -> PixelBox:
     x0, y0, x1, y1 = box
     margin = pad * max(x1 - x0, y1 - y0)
     return (
@@ -67,12 +69,12 @@ def _window(box: Box, pad: float, width: int, height: int) -> tuple[int, int, in
 
 
 def _rectangle(
-    shape: tuple[int, int], box: Box, window: tuple[int, int, int, int], scale: float, slack: float
+    shape: tuple[int, int], box: Box, around: PixelBox, scale: float, slack: float
 ) -> Mask:
-    """The box, a little grown, on the scaled window."""
+    """The box, a little grown, on its scaled surroundings."""
     inside = np.zeros(shape, bool)
     x0, y0, x1, y1 = (
-        (edge - origin) * scale for edge, origin in zip(box, window[:2] * 2, strict=True)
+        (edge - origin) * scale for edge, origin in zip(box, around[:2] * 2, strict=True)
     )
     inside[
         int(max(0, y0 - slack)) : int(y1 + slack) + 1, int(max(0, x0 - slack)) : int(x1 + slack) + 1
@@ -80,31 +82,31 @@ def _rectangle(
     return inside
 
 
-def refine(image: Image, box: Box, hint: npt.NDArray[np.float32] | None) -> Mask:
+def refine(image: Image, box: Box, hint: Hint | None) -> tuple[PixelBox, Mask]:
     """Cut the item in ``box`` out along the picture's edges.
 
     Args:
         image: ``(h, w, 3) uint8`` RGB.
         box: xyxy pixels.
-        hint: ``(h, w) float32`` foreground probability, or None: then the box is all there is.
+        hint: None where the box is all there is.
 
     Returns:
-        ``(h, w) bool``. Where a cut goes wrong (much smaller or larger than the hint), the hint
+        The box's surroundings, and the mask in them, ``(h, w) bool``; beyond them nothing belongs
+        to the item. Where a cut goes wrong (much smaller or larger than the hint), the hint
         itself, thresholded.
     """
     height, width = image.shape[:2]
-    window = _window(box, _PAD if hint is not None else _RECTANGLE_PAD, width, height)
-    x0, y0, x1, y1 = window
-    result = np.zeros((height, width), bool)
+    around = _surroundings(box, _PAD if hint is not None else _RECTANGLE_PAD, width, height)
+    x0, y0, x1, y1 = around
     if x1 - x0 < 2 or y1 - y0 < 2:
-        return result
+        return around, np.zeros((max(0, y1 - y0), max(0, x1 - x0)), bool)
     scale = min(1.0, _SIDE / max(x1 - x0, y1 - y0))
     shape = (max(1, round((y1 - y0) * scale)), max(1, round((x1 - x0) * scale)))
-    inside = _rectangle(shape, box, window, scale, _SLACK * max(shape))
+    inside = _rectangle(shape, box, around, scale, _SLACK * max(shape))
     if hint is None:
         likely = inside.astype(np.float32) * np.float32(0.6)
     else:
-        likely = np.asarray(cv2.resize(hint[y0:y1, x0:x1], shape[::-1]), np.float32)
+        likely = np.asarray(cv2.resize(hint.within(around), shape[::-1]), np.float32)
     before = ((likely > _LIKELY) & inside).astype(np.uint8)
     after = None
     if min(shape) >= _LEAST_SIDE:
@@ -115,11 +117,10 @@ def refine(image: Image, box: Box, hint: npt.NDArray[np.float32] | None) -> Mask
             (_SURE, cv2.GC_FGD),
         ):
             seeds[inside & (likely > level)] = seed
-        after = cut(resize(image[y0:y1, x0:x1], shape[1], shape[0]), seeds, _ROUNDS)
+        after = cut(resize(image[window(around)], shape[1], shape[0]), seeds, _ROUNDS)
     settled = _settle(before, after, trusted=hint is not None)
     smooth = cv2.resize(settled.astype(np.float32), (x1 - x0, y1 - y0))
-    result[y0:y1, x0:x1] = smooth > 0.5
-    return result
+    return around, np.asarray(smooth > 0.5)
 
 
 def _settle(

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from core.events import Box
+from core.vision.boxes import PixelBox, outline, window
 from core.vision.lite.detector import LiteDetection
 from core.vision.lite.grabcut import refine
 from core.vision.lite.network import LiteNetwork
@@ -64,21 +64,20 @@ class LiteSegmenter:
     def _cut(self, image: Image, detection: Detection) -> Instance | None:
         if isinstance(detection, LiteDetection) and not detection.chances:
             return _as_found(detection)
-        mask = refine(image, detection.box, detection.hint)
-        outline = _outline(mask)
-        if outline is None:
+        cut = _outlined(*refine(image, detection.box, detection.hint))
+        if cut is None:
             return None
-        x0, y0, x1, y1 = outline
+        box, mask = cut
         pixels = np.count_nonzero(mask)
-        if pixels < _LEAST_PIXELS or pixels < _LEAST_FILL * (x1 - x0) * (y1 - y0):
+        if pixels < _LEAST_PIXELS or pixels < _LEAST_FILL * mask.size:
             return None
-        window = np.s_[y0:y1, x0:x1]
-        views = [(image[window], mask[window]), (image[window], None)]
+        crop = image[window(box)]
+        views: list[tuple[Image, Mask | None]] = [(crop, mask), (crop, None)]
         _, chances = self._network.crop_heads(views)
         label, category, score = self._name(chances.mean(axis=0), detection)
         if isinstance(detection, LiteDetection) and category not in detection.wanted:
             return None
-        return Instance(label, category, score, _tuple(outline), mask)
+        return _instance(label, category, score, box, mask)
 
     def _name(
         self, labels: npt.NDArray[np.float32], detection: Detection
@@ -93,21 +92,24 @@ class LiteSegmenter:
 
 
 def _as_found(detection: LiteDetection) -> Instance | None:
-    mask = detection.hint > 0.5 if detection.hint is not None else np.zeros((1, 1), bool)
-    outline = _outline(mask)
-    if outline is None:
+    hint = detection.hint
+    cut = None if hint is None else _outlined(hint.region, hint.within(hint.region) > 0.5)
+    if cut is None:
         return None
-    return Instance(detection.label, detection.category, detection.score, _tuple(outline), mask)
+    return _instance(detection.label, detection.category, detection.score, *cut)
 
 
-def _outline(mask: Mask) -> tuple[int, int, int, int] | None:
-    """The mask's bounding box, xyxy, or None for an empty mask."""
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    if not len(rows):
+def _outlined(around: PixelBox, mask: Mask) -> tuple[PixelBox, Mask] | None:
+    """The mask cut to its outline, and that in pixels of the image; None for an empty mask."""
+    inner = outline(mask)
+    if inner is None:
         return None
-    return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
+    left, top, _, _ = around
+    x0, y0, x1, y1 = inner
+    # A copy, because a view would keep the surroundings in memory.
+    return (x0 + left, y0 + top, x1 + left, y1 + top), mask[window(inner)].copy()
 
 
-def _tuple(outline: tuple[int, int, int, int]) -> Box:
-    x0, y0, x1, y1 = outline
-    return float(x0), float(y0), float(x1), float(y1)
+def _instance(label: str, category: str, score: float, box: PixelBox, mask: Mask) -> Instance:
+    x0, y0, x1, y1 = box
+    return Instance(label, category, score, (float(x0), float(y0), float(x1), float(y1)), mask)

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from core.vision.prompt import phrases
+
 CATEGORIES: Final = ("topwear", "outerwear", "bottomwear", "dress", "footwear", "headwear")
 
 CATEGORY_OF: Final[dict[str, str]] = {
@@ -64,11 +66,6 @@ _CATEGORY_OF_WORD: Final[dict[str, str]] = {
     for word in words.split()
     for form in (word, _singular(word))
 }
-
-
-def phrases(prompt: str) -> tuple[str, ...]:
-    """The phrases of a period-separated prompt, trimmed, in lower case, in order."""
-    return tuple(filter(None, (" ".join(p.lower().split()) for p in re.split(r"[.\n]", prompt))))
 
 
 def categories_of(phrase: str) -> frozenset[str]:

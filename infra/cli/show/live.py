@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from core.errors import OutageError
 from infra.cli.show import screen
 from infra.watching.status import Observer, Status
 from infra.wiring.adapters import Choice
@@ -42,9 +43,14 @@ class StatusView:
         self._console.print(escape(text))
 
     async def show(self, observer: Observer) -> None:
-        """Until it is cancelled."""
+        """Until it is cancelled. While the log or a store is away, it says that."""
         while True:
-            status = await observer.status()
+            try:
+                status = await observer.status()
+            except OutageError as outage:
+                self._line(f"no status: {outage}")
+                await asyncio.sleep(_LINE_EVERY_S)
+                continue
             if self._console.is_terminal:
                 self._live.update(picture(status), refresh=True)
                 await asyncio.sleep(_PICTURE_EVERY_S)

@@ -96,21 +96,26 @@ async def _as_group(
     as_json: bool,
     stop: asyncio.Event,
 ) -> None:
-    """Prints, then commits: what a crash comes between is printed again."""
-    end = await log.end_offsets([topic])
+    """Prints, then commits: what a crash comes between is printed again. Without ``follow`` it ends
+    with what stood in the log when it began; whoever else is in the group reads its share."""
+    begin, end = await log.begin_offsets([topic]), await log.end_offsets([topic])
     if start is From.LATEST and not await log.committed(group):
         await log.set_offsets(group, end)
+    done = await log.committed(group)
     subscription = await log.subscribe(group, [topic], _Alone())
     try:
         while not stop.is_set():
-            records = await subscription.fetch(_PAGE, _WAIT_S if follow else 0)
+            joined = bool(subscription.assignment)
+            records = await subscription.fetch(_PAGE, _WAIT_S)
             for record in records:
                 await _print(record, blobs, as_json)
-            done: dict[TopicPartition, int] = {}
-            for record in records:
-                done[record.tp] = record.offset + 1
-            await subscription.commit(done)
-            if not records and not follow:
+            read = {record.tp: record.offset + 1 for record in records}
+            await subscription.commit(read)
+            done |= read
+            ours = subscription.assignment
+            read_all = all(done.get(tp, begin[tp]) >= end[tp] for tp in ours)
+            # Kafka's own marks may stand last, and are never read: then nothing comes any more.
+            if not follow and ours and (read_all or (joined and not records)):
                 return
     finally:
         await subscription.close()

@@ -13,7 +13,7 @@ from core.blobs.port import Blob
 from core.errors import OutageError
 from core.events import Product
 from core.intake import originals
-from core.intake.announcements import ledger_prefix, parse_entry
+from core.intake.announcements import ledger_prefix, parse_announcement
 from core.intake.intake import Announced, Submission
 from core.intake.originals import ChangedWhileReadError, UnreadableFileError, UnsupportedKindError
 from core.log.port import Message
@@ -263,7 +263,7 @@ async def test_without_repeat_the_same_medium_is_not_announced_again(
     assert not again.new
     assert len(await engine.uploads()) == 1
     ((key, value),) = await engine.state.scan(ledger_prefix("folder", "x:"))
-    assert parse_entry(key, value).mark.split(":")[1] == "1"
+    assert parse_announcement(key, value).mark.split(":")[1] == "1"
 
 
 async def test_a_file_that_changes_under_the_hash_is_not_announced(

@@ -14,6 +14,7 @@ from core.media.decode import Decoder
 from core.media.options import DecodeOptions
 
 MEMORY_BYTES = 1 << 30
+HOSTILE = "tests.core.media.hostile_jobs"
 
 
 @pytest.fixture(autouse=True)
@@ -24,7 +25,7 @@ def _children_find_the_tests(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest_asyncio.fixture
 async def pool() -> AsyncIterator[DecoderPool]:
-    async with DecoderPool(2, time_limit_s=60, memory_limit_bytes=MEMORY_BYTES) as pool:
+    async with DecoderPool(2, 60, MEMORY_BYTES, jobs=HOSTILE) as pool:
         yield pool
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import struct
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +12,7 @@ from PIL import Image, ImageCms
 from core.media.children import DecoderPool
 from core.media.decode import Decoder
 from core.media.picture import probe_picture
+from core.media.requests import Job
 from tests.core.media.pictures import BLUE, OPTIONS, RED, WHITE, decode, halves, near, noisy, png
 
 _INVERSE = {
@@ -214,7 +214,7 @@ def test_of_an_animation_the_first_frame_counts(tmp_path: Path, extension: str) 
 async def test_a_child_for_pictures_loads_little(decoder: Decoder, pool: DecoderPool) -> None:
     await decoder.warm_up()
 
-    loaded = await pool.run(partial(eval, "sorted(__import__('sys').modules)"))
+    loaded = await pool.run(Job("modules", list))
 
     assert "PIL.Image" in loaded
     heavy = {"numpy", "cv2", "av", "scenedetect", "asyncio", "structlog", "pydantic", "infra"}

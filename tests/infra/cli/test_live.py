@@ -9,7 +9,16 @@ from infra.cli.show.live import duration, line, picture
 from infra.watching.status import StageStatus, Status
 from producers.folder import FolderStatus
 
-FOLDER = FolderStatus("watching", "", 40, 3, 1, 0, 37, {})
+FOLDER = FolderStatus(
+    state="watching",
+    reason="",
+    seen=40,
+    announced=37,
+    ignored={},
+    settling=3,
+    undecodable=1,
+    unreadable=0,
+)
 
 
 def status(**changed: object) -> Status:

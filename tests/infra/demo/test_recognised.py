@@ -11,7 +11,8 @@ import pytest
 from PIL import Image as Pictures
 
 from core.events import Frame, Match, MediaTagged, TaggedItem, Vectors
-from core.vision.lite.profile import lite_profile
+from core.settings import VisionSettings
+from core.vision.lite.profile import make_profile
 from core.vision.port import Crop, Image, Instance
 from infra.demo.catalog import write_catalog
 from infra.demo.media import write_media
@@ -23,7 +24,9 @@ class _Eyes:
     """Finds items and turns them into vectors, one picture at a time."""
 
     def __init__(self) -> None:
-        self.detector, self.segmenter, self.embedder = lite_profile(2)
+        profile = make_profile(VisionSettings(threads=2))
+        self.detector, self.segmenter = profile.detector, profile.segmenter
+        self.embedder = profile.embedder
 
     def look(self, image: Image) -> list[tuple[Instance, Vectors]]:
         found = self.segmenter.segment([image], self.detector.detect([image], [""]))[0]
@@ -31,7 +34,7 @@ class _Eyes:
             np.s_[int(y0) : int(y1), int(x0) : int(x1)]
             for x0, y0, x1, y1 in (one.box for one in found)
         ]
-        crops = [Crop(image[w], one.mask[w]) for w, one in zip(windows, found, strict=True)]
+        crops = [Crop(image[w], one.mask) for w, one in zip(windows, found, strict=True)]
         return list(zip(found, self.embedder.embed(crops), strict=True)) if crops else []
 
 

@@ -25,7 +25,7 @@ def photo(tmp_path: Path) -> Path:
 
 async def tag(ports: Ports, photo: Path) -> MediaTagged:
     async with listening(ports) as answers:
-        intake = Intake(ports.log, ports.blobs, ports.state)
+        intake = Intake(ports)
         announced = await intake.announce(photo, uri=photo.as_uri(), producer="test")
         return await answers.to(announced.media_id, announced.root)
 

@@ -16,12 +16,13 @@ from core.errors import SettingsError
 from core.intake.intake import Intake, Submission
 from core.runtime.deadletters import letters
 from core.settings import RuntimeSettings, Settings, VisionSettings
+from core.vision.port import Profile
 from infra.cli import consume
 from infra.running.engine import Engine, open_stages
 from infra.watching.health import examine
 from infra.wiring.adapters import open_ports
 from infra.wiring.recipes import Recipe, Recipes, lagging
-from infra.wiring.stages import RECIPES, Vision
+from infra.wiring.stages import RECIPES
 from tests.e2e.harness import running
 from tests.infra.running.standin_engine import quick
 from tests.infra.wiring.notices import LANES, TRIES, NoticeStage, notice, with_notice
@@ -50,7 +51,7 @@ async def announce(settings: Settings, count: int) -> None:
     for number, path in enumerate(paths):
         path.write_bytes(png("red", side=64 + number))
     async with open_ports(settings) as ports:
-        intake = Intake(ports.log, ports.blobs, ports.state)
+        intake = Intake(ports)
         await intake.announce_many([Submission(path, path.as_uri(), "test") for path in paths])
 
 
@@ -132,7 +133,7 @@ def test_the_command_names_it_and_knows_it() -> None:
 async def test_a_host_that_cannot_run_its_models_says_so_before_anything_is_opened(
     settings: Settings,
 ) -> None:
-    def load(vision: Vision) -> None:
+    def load(vision: Profile) -> None:
         raise SettingsError("no such device")
 
     recipes = with_notice(replace(notice(), load=load))

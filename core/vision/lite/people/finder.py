@@ -16,6 +16,8 @@ import cv2
 import numpy as np
 
 from core.events import Box
+from core.vision.boxes import PixelBox, outline
+from core.vision.hint import Hint
 from core.vision.lite.people.anatomy import expectation
 from core.vision.lite.people.hem import draw_hem
 from core.vision.lite.people.palette import palette
@@ -49,7 +51,7 @@ class _View:
 
     image: Image
     body: Body
-    window: tuple[int, int, int, int]
+    window: PixelBox
 
 
 class BodyFinder(Protocol):
@@ -137,7 +139,7 @@ def _view(image: Image, body: Body, others: Sequence[Floats]) -> _View:
     mask = body.mask
     for other in others:
         mask = np.where(other > mask, np.float32(0), mask)
-    x0, y0, x1, y1 = _bounds(mask > 0.3)
+    x0, y0, x1, y1 = _box(outline(mask > 0.3))
     margin = _MARGIN * max(x1 - x0, y1 - y0)
     height, width = image.shape[:2]
     x0, y0 = int(max(0, x0 - margin)), int(max(0, y0 - margin))
@@ -156,26 +158,32 @@ def _named(
     image: Image, body: Body, view: _View, worn: Sequence[Piece], heads: CropHeads
 ) -> list[PersonGarment]:
     """Let the crop heads choose each piece's word among those its body part allows."""
-    if not worn:
-        return []
-    masks = [_enlarged(piece.mask, view, image.shape[:2]) for piece in worn]
-    _, probabilities = heads.crop_heads([(image, mask > 0.5) for mask in masks])
-    whole = _bounds(np.any([body.mask > 0.5, *(mask > 0.5 for mask in masks)], axis=0))
+    # Masks that are apart in the view are apart in the image: no pixel is over a half in two.
+    hints = [Hint.of(piece.mask, view.window) for piece in worn]
+    everything: PixelBox = (0, 0, image.shape[1], image.shape[0])
+    seen = body.mask > 0.5
+    rows, boxes = [], []
+    for hint in hints:
+        mask = hint.within(everything) > 0.5
+        seen |= mask
+        boxes.append(outline(mask))
+        rows.append(heads.crop_heads([(image, mask)])[1][0])
+    whole = _box(outline(seen))
     garments = []
-    for piece, mask, row in zip(worn, masks, probabilities, strict=True):
+    for piece, hint, row, box in zip(worn, hints, rows, boxes, strict=True):
         weights = {
             heads.labels[i]: (float(row[i]) + _DOUBT) * piece.leanings.get(heads.labels[i], 1.0)
             for i in _columns(heads, piece.part)
         }
-        if not weights or not (mask > 0.5).any():
+        if not weights or box is None:
             continue
         label = max(weights, key=weights.__getitem__)
         sure = weights[label] / sum(weights.values())
         fits = sum(float(row[i]) for i in _columns(heads, piece.part))
         garments.append(
             PersonGarment(
-                box=_bounds(mask > 0.5),
-                mask=mask,
+                box=_box(box),
+                hint=hint,
                 part=piece.part,
                 label=label,
                 category=CATEGORY_OF[label],
@@ -191,20 +199,7 @@ def _columns(heads: CropHeads, part: Part) -> list[int]:
     return [i for i, label in enumerate(heads.labels) if CATEGORY_OF[label] in _CATEGORIES[part]]
 
 
-def _enlarged(mask: Mask, view: _View, shape: tuple[int, ...]) -> Floats:
-    """A mask of the view on the whole image, ``(h, w) float32``, soft along its edge.
-
-    Masks that are apart in the view are apart in the image: no pixel is over a half in two.
-    """
-    x0, y0, x1, y1 = view.window
-    full = np.zeros(shape, np.float32)
-    full[y0:y1, x0:x1] = cv2.resize(mask.astype(np.float32), (x1 - x0, y1 - y0))
-    return full
-
-
-def _bounds(mask: Mask) -> Box:
-    """xyxy of what is set, ends exclusive; all zero where nothing is."""
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    if not len(rows):
-        return (0.0, 0.0, 0.0, 0.0)
-    return (float(columns[0]), float(rows[0]), float(columns[-1] + 1), float(rows[-1] + 1))
+def _box(pixels: PixelBox | None) -> Box:
+    """All zero where there is none."""
+    x0, y0, x1, y1 = pixels or (0, 0, 0, 0)
+    return float(x0), float(y0), float(x1), float(y1)

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from core.events import Box, Vectors
+from core.vision.hint import Hint
 from core.vision.port import Image, Mask
 
 Part = Literal["top", "bottom", "dress", "footwear"]
@@ -51,9 +52,8 @@ class PersonGarment:
 
     Attributes:
         box: xyxy pixels of the image.
-        mask: ``(h, w) float32`` foreground probability on the whole image. It is settled: the
-            segmenter takes ``mask > 0.5`` as it stands, because a cut that knows the body knows
-            more than one that only knows colours.
+        hint: its mask, which is settled: the segmenter takes what is over a half as it stands,
+            because a cut that knows the body knows more than one that only knows colours.
         part: the body region it covers.
         label: fine label, one of the vocabulary's.
         category: the label's coarse category.
@@ -63,7 +63,7 @@ class PersonGarment:
     """
 
     box: Box
-    mask: npt.NDArray[np.float32]
+    hint: Hint
     part: Part
     label: str
     category: str

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from core.vision.lite.card import Thresholds
 from core.vision.lite.train.augment import cropped, jpeg, pasted
-from core.vision.lite.train.measure import Figures, Sample, as_served
+from core.vision.lite.train.measure import Figures, Sample, as_served, largest_of, on_whole
 from core.vision.lite.views import resize
 from core.vision.lite.vocabulary import CATEGORIES, CATEGORY_OF, LABELS
 from core.vision.port import Crop, Embedder, Image, Instance, Mask
@@ -79,9 +79,9 @@ def as_cut(
         image, mask = sample.images[i], sample.masks[i]
         ground = grounds[int(random.integers(len(grounds)))]
         picture, _ = _second_view(image, mask, ground, random)
-        largest = max(find(picture), key=lambda item: int(item.mask.sum()), default=None)
+        largest = largest_of(find(picture))
         if largest is not None:
-            views = [as_served(image, mask), as_served(picture, largest.mask)]
+            views = [as_served(image, mask), as_served(picture, on_whole(largest, picture))]
             vectors = embedder.embed(views)
             same.append(float(vectors[0] @ vectors[1]))
     return np.array(same, np.float32)

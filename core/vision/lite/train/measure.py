@@ -14,6 +14,7 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 
+from core.vision.boxes import whole_pixels, window
 from core.vision.lite.dense import iou
 from core.vision.lite.detector import LiteDetector
 from core.vision.lite.network import LiteNetwork
@@ -114,10 +115,26 @@ class Finder:
     def coarse(self, image: Image) -> list[Instance]:
         """The detector alone, its hints as masks."""
         return [
-            Instance(d.label, d.category, d.score, d.box, d.hint > 0.5)
+            Instance(d.label, d.category, d.score, d.box, d.hint.within(box) > 0.5)
             for d in self.detector.detect([image], [""])[0]
             if d.hint is not None
+            for box in [whole_pixels(d.box, image.shape)]
         ]
+
+
+def on_whole(item: Instance, image: Image) -> Mask:
+    """The item's mask as ``(h, w) bool`` of the whole image; empty where it has none."""
+    whole = np.zeros(image.shape[:2], bool)
+    if item.mask is not None:
+        whole[window(whole_pixels(item.box, image.shape))] = item.mask
+    return whole
+
+
+def largest_of(items: Sequence[Instance]) -> Instance | None:
+    """The item of most pixels."""
+    return max(
+        items, key=lambda item: 0 if item.mask is None else int(item.mask.sum()), default=None
+    )
 
 
 def _mask_iou(a: Mask, b: Mask) -> float:
@@ -134,10 +151,10 @@ def singles(find: Callable[[Image], list[Instance]], sample: Sample) -> Figures:
             continue
         items = find(image)
         counts.append(len(items))
-        largest = max(items, key=lambda item: int(item.mask.sum()), default=None)
+        largest = largest_of(items)
         right.append(largest is not None and largest.category == CATEGORIES[_CATEGORY[target]])
         if largest is not None:
-            overlaps.append(_mask_iou(largest.mask, mask))
+            overlaps.append(_mask_iou(on_whole(largest, image), mask))
     return {
         "single_photos": float(len(counts)),
         "single_exactly_one": float(np.mean(np.array(counts) == 1)),
@@ -169,7 +186,8 @@ def scenes(find: Callable[[Image], list[Instance]], given: Sequence[Scene], name
             boxes.append(value)
             if best is not None and value >= _HIT:
                 used.add(best)
-                masks.append(_mask_iou(items[best].mask, scene.owner == k + 1))
+                found = on_whole(items[best], scene.image)
+                masks.append(_mask_iou(found, scene.owner == k + 1))
                 named.append(items[best].category == CATEGORIES[scene.categories[k]])
         false += len(items) - len(used)
     hits = sum(recalled)

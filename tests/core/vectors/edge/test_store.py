@@ -43,15 +43,20 @@ def _record(number: int) -> Record:
     return Record(str(uuid.UUID(int=number)), np.eye(4, dtype=np.float32)[0].tobytes(), {})
 
 
+def _engine() -> psutil.Process:
+    children = psutil.Process().children()
+    [engine] = [each for each in children if "core.vectors.edge.child" in str(each.cmdline())]
+    return engine
+
+
 def _engine_pid() -> int:
-    [child] = [one for one in psutil.Process().children() if "edge/child.py" in str(one.cmdline())]
-    return int(child.pid)
+    return int(_engine().pid)
 
 
 async def test_the_one_who_holds_the_folder_is_named(
     vectors: EdgeVectorStore, tmp_path: Path
 ) -> None:
-    with pytest.raises(BusyError, match=rf"held by process {os.getpid()}\b"):
+    with pytest.raises(BusyError, match=rf"in use by process {os.getpid()}; stop it, or talk"):
         await EdgeVectorStore.open(tmp_path / "vectors")
 
     await vectors.close()
@@ -78,6 +83,17 @@ async def test_signals_to_everyone_do_not_end_the_engine(vectors: EdgeVectorStor
         os.kill(_engine_pid(), number)
 
     assert await vectors.count("items") == 0
+
+
+async def test_the_engine_sees_nothing_of_the_environment_that_it_does_not_need(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TAGGER_S3__SECRET_KEY", "a secret")
+
+    vectors = await EdgeVectorStore.open(tmp_path / "vectors")
+
+    assert "a secret" not in _engine().environ().values()
+    await vectors.close()
 
 
 async def test_a_closed_store_says_so(vectors: EdgeVectorStore) -> None:

@@ -8,10 +8,12 @@ import cv2
 import numpy as np
 import pytest
 
+from core.vision.hint import Hint
 from core.vision.lite.detector import LiteDetector
 from core.vision.lite.network import LiteNetwork
 from core.vision.lite.people.seams import CropHeads, PersonGarment
 from core.vision.lite.segmenter import LiteSegmenter
+from core.vision.lite.train.measure import on_whole
 from core.vision.port import Detection, Image, Instance
 from tests.core.vision.lite.drawings import DRESS, T_SHIRT, TROUSERS, drawn, side_by_side
 
@@ -34,16 +36,17 @@ def test_a_drawn_garment_is_found_cut_out_and_named(
     (item,) = _items(network, image)
 
     assert item.category == category
-    assert (item.mask & truth).sum() / (item.mask | truth).sum() > 0.9
-    x0, y0, x1, y1 = (int(edge) for edge in item.box)
-    assert item.mask.sum() == item.mask[y0:y1, x0:x1].sum()
+    mask = on_whole(item, image)
+    assert (mask & truth).sum() / (mask | truth).sum() > 0.9
 
 
 def test_two_garments_share_no_pixel(network: LiteNetwork) -> None:
-    first, second = _items(network, side_by_side())
+    image = side_by_side()
+
+    first, second = _items(network, image)
 
     assert {first.category, second.category} == {"topwear", "bottomwear"}
-    assert not (first.mask & second.mask).any()
+    assert not (on_whole(first, image) & on_whole(second, image)).any()
 
 
 def test_a_prompt_restricts_what_is_found(network: LiteNetwork) -> None:
@@ -79,7 +82,10 @@ def test_a_cut_does_not_depend_on_earlier_cuts(network: LiteNetwork) -> None:
     again = _items(network, image)
 
     assert [item.box for item in first] == [item.box for item in again]
-    assert all(np.array_equal(a.mask, b.mask) for a, b in zip(first, again, strict=True))
+    assert all(
+        np.array_equal(on_whole(a, image), on_whole(b, image))
+        for a, b in zip(first, again, strict=True)
+    )
 
 
 def test_opencvs_settings_are_left_alone(network: LiteNetwork) -> None:
@@ -95,7 +101,7 @@ def test_tiny_and_narrow_images_survive(network: LiteNetwork, shape: tuple[int, 
     image = np.full((*shape, 3), 90, np.uint8)
 
     for item in _items(network, image):
-        assert item.mask.shape == shape
+        assert on_whole(item, image).any()
 
 
 def test_a_grey_picture_survives(network: LiteNetwork) -> None:
@@ -108,12 +114,15 @@ def test_a_blank_picture_holds_nothing(network: LiteNetwork) -> None:
     assert _items(network, np.full((300, 300, 3), 200, np.uint8)) == []
 
 
-def test_large_pictures_get_masks_of_their_own_size(network: LiteNetwork) -> None:
+def test_masks_of_large_pictures_have_the_size_of_their_boxes(network: LiteNetwork) -> None:
     image = cv2.resize(drawn(T_SHIRT), (1300, 1300), interpolation=cv2.INTER_NEAREST)
 
     (item,) = _items(network, np.asarray(image, np.uint8))
 
-    assert item.mask.shape == (1300, 1300)
+    x0, y0, x1, y1 = item.box
+    assert item.mask is not None
+    assert item.mask.shape == (y1 - y0, x1 - x0)
+    assert min(item.mask.shape) > 600
 
 
 def test_a_detection_without_a_hint_is_cut_from_its_box(network: LiteNetwork) -> None:
@@ -122,8 +131,8 @@ def test_a_detection_without_a_hint_is_cut_from_its_box(network: LiteNetwork) ->
 
     (item,) = LiteSegmenter(network).segment([image], [[Detection("x", "dress", 0.9, box)]])[0]
 
-    truth = (image != image[0, 0]).any(axis=2)
-    assert (item.mask & truth).sum() / (item.mask | truth).sum() > 0.9
+    truth, mask = (image != image[0, 0]).any(axis=2), on_whole(item, image)
+    assert (mask & truth).sum() / (mask | truth).sum() > 0.9
 
 
 class _Somebody:
@@ -137,7 +146,8 @@ class _Somebody:
         mask[10:100, 20:80] = 1
         body = (0.0, 0.0, float(width), float(height))
         box = (20.0, 10.0, 80.0, 100.0)
-        return [PersonGarment(box, mask, "dress", "dress", "dress", 0.8, body)]
+        hint = Hint.of(mask, (0, 0, width, height))
+        return [PersonGarment(box, hint, "dress", "dress", "dress", 0.8, body)]
 
 
 def test_what_a_person_wears_is_taken_from_the_people_finder(network: LiteNetwork) -> None:
@@ -147,7 +157,9 @@ def test_what_a_person_wears_is_taken_from_the_people_finder(network: LiteNetwor
     (item,) = LiteSegmenter(network).segment([image], detections)[0]
 
     assert (item.label, item.score, item.box) == ("dress", 0.8, (20.0, 10.0, 80.0, 100.0))
-    assert item.mask.sum() == 90 * 60
+    assert item.mask is not None
+    assert item.mask.shape == (90, 60)
+    assert item.mask.all()
     assert detector.detect([image], ["shoes"]) == [[]]
 
 

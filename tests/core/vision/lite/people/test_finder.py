@@ -14,7 +14,7 @@ from core.vision.lite.people.pose import Body, PoseModels
 from core.vision.lite.people.seams import PersonGarment
 from core.vision.lite.vocabulary import CATEGORY_OF, LABELS
 from core.vision.port import Image, Mask
-from tests.core.vision.lite.mannequin import DARK_SKIN, SKIN, Colour, Mannequin
+from tests.core.vision.lite.mannequin import DARK_SKIN, HEIGHT, SKIN, WIDTH, Colour, Mannequin
 
 WHITE, BLACK, RED = (242, 242, 240), (30, 30, 32), (190, 40, 50)
 BLUE, GREEN, DENIM = (45, 90, 165), (60, 110, 80), (70, 95, 130)
@@ -59,6 +59,11 @@ def garments_on(figure: Mannequin) -> dict[str, PersonGarment]:
     return parts
 
 
+def mask_of(garment: PersonGarment) -> Mask:
+    """On a whole picture of the mannequin."""
+    return np.asarray(garment.hint.within((0, 0, WIDTH, HEIGHT)) > 0.5)
+
+
 def overlap(mask: Mask, truth: Mask) -> float:
     return float((mask & truth).sum() / (mask | truth).sum())
 
@@ -75,7 +80,7 @@ def test_each_piece_has_its_own_mask_without_bare_skin(
     found = garments_on(figure)
 
     assert set(found) == {"top", "bottom"}
-    masks = {part: garment.mask > 0.5 for part, garment in found.items()}
+    masks = {part: mask_of(garment) for part, garment in found.items()}
     assert not (masks["top"] & masks["bottom"]).any()
     for part, mask in masks.items():
         assert overlap(mask, figure.worn[part]) > 0.9
@@ -89,7 +94,7 @@ def test_one_colour_over_bare_legs_is_a_dress() -> None:
 
     assert set(found) == {"dress"}
     assert found["dress"].category == "dress"
-    assert overlap(found["dress"].mask > 0.5, figure.worn["top"] | figure.worn["bottom"]) > 0.9
+    assert overlap(mask_of(found["dress"]), figure.worn["top"] | figure.worn["bottom"]) > 0.9
 
 
 def test_one_colour_with_two_covered_legs_is_two_pieces() -> None:
@@ -137,7 +142,7 @@ def test_an_open_jacket_and_the_top_under_it_are_two_garments() -> None:
 
     found = BlazePoseFinder(Posed(figure.body())).find(figure.picture(), EvenHeads())
 
-    by_category = {garment.category: garment.mask > 0.5 for garment in found}
+    by_category = {garment.category: mask_of(garment) for garment in found}
     assert set(by_category) == {"outerwear", "topwear", "bottomwear"}
     assert overlap(by_category["outerwear"], figure.worn["jacket"]) > 0.8
     assert overlap(by_category["topwear"], figure.worn["top"]) > 0.8
@@ -165,7 +170,7 @@ def test_what_covers_the_hips_of_a_half_figure_belongs_to_the_top() -> None:
 
 def test_boxes_hold_their_masks_and_bodies_hold_the_boxes() -> None:
     for garment in garments_on(Mannequin().trousers(DENIM).top(WHITE)).values():
-        ys, xs = np.nonzero(garment.mask > 0.5)
+        ys, xs = np.nonzero(mask_of(garment))
         assert garment.box == (xs.min(), ys.min(), xs.max() + 1, ys.max() + 1)
         assert garment.body[0] <= garment.box[0]
         assert garment.body[3] >= garment.box[3]
@@ -180,7 +185,7 @@ def test_the_same_picture_gives_the_same_masks() -> None:
 
     assert first.keys() == second.keys()
     for part in first:
-        assert np.array_equal(first[part].mask, second[part].mask)
+        assert np.array_equal(mask_of(first[part]), mask_of(second[part]))
 
 
 def test_a_body_too_small_to_tell_is_left_out() -> None:
@@ -224,7 +229,7 @@ def test_drawn_people_are_dressed_end_to_end(poses: PoseModels) -> None:
 
     found = BlazePoseFinder(poses).find(figure.picture(), EvenHeads())
 
-    masks = {garment.part: garment.mask > 0.5 for garment in found}
+    masks = {garment.part: mask_of(garment) for garment in found}
     assert overlap(masks["top"], figure.worn["top"]) > 0.85
     assert overlap(masks["bottom"], figure.worn["bottom"]) > 0.85
 

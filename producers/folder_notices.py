@@ -67,12 +67,13 @@ class FolderNotices:
         observer = Observer()
         try:
             observer.schedule(handler, self._folder, recursive=True, event_filter=_EVENTS)
-            # Registering a large tree takes a while.
+            # Registering a large tree takes a while, and may be cancelled meanwhile.
+            self._observer = observer
             await asyncio.to_thread(observer.start)
         except OSError as error:
             # Mostly the limit of inotify watches (fs.inotify.max_user_watches).
+            self._observer = None
             return f"file events cannot be subscribed to: {error.strerror or error}"
-        self._observer = observer
         return await asyncio.to_thread(_remote, self._folder) or await self._self_test(test_s)
 
     async def stop(self) -> None:
@@ -146,4 +147,5 @@ def _remote(folder: str) -> str | None:
 
 def _stop(observer: threading.Thread) -> None:
     getattr(observer, "stop")()  # noqa: B009  # watchdog's thread, typed as what is joined
-    observer.join(timeout=5)
+    if observer.is_alive():  # else it is only being started, and will end at once
+        observer.join(timeout=5)

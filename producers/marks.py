@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from core.intake.announcements import ledger_prefix, parse_entry
+from core.intake.announcements import ledger_prefix, parse_announcement
 from core.intake.intake import Intake
 from core.state.port import StateStore
 
 
-class Ledger:
+class SeenMarks:
     """The marks of the newest announcements of a place, by uri.
 
     The entries are written by the intake, because only it knows when an event is in the log; this
@@ -20,8 +20,8 @@ class Ledger:
 
     def __init__(self, state: StateStore, producer: str, place: str) -> None:
         self._state = state
-        self._producer = producer
-        self._place = place
+        self.producer = producer
+        self.place = place
         self._marks: dict[str, str] = {}
 
     def __len__(self) -> int:
@@ -30,10 +30,10 @@ class Ledger:
     async def load(self, intake: Intake) -> int:
         """Says what a crash kept from being said, then reads the whole place; the number of
         events said again."""
-        recovered = await intake.recover(self._producer, self._place)
-        prefix = ledger_prefix(self._producer, self._place)
+        recovered = await intake.recover(self.producer, self.place)
+        prefix = ledger_prefix(self.producer, self.place)
         for key, value in await self._state.scan(prefix):
-            entry = parse_entry(key, value)
+            entry = parse_announcement(key, value)
             self._marks[entry.upload.uri] = entry.mark
         return recovered
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -16,7 +17,8 @@ from core.intake.originals import ChangedWhileReadError, FileMark, UnreadableFil
 from core.media.probe import kind_of
 from producers.batches import Batches
 from producers.hold import Hold
-from producers.ledger import Ledger
+from producers.listing import marks_of
+from producers.marks import SeenMarks
 from producers.options import FolderOptions
 from producers.settle import Settling
 
@@ -38,38 +40,41 @@ class _Ripe(NamedTuple):
         return Path(self.path).as_uri()
 
 
-class Admission:
-    """Takes in files that came to rest, and tells the settling what became of them.
+class FolderAdmission:
+    """Takes in files that came to rest.
 
     Args:
-        producer: whose name and ledger the announcements go by.
-        place: the uri of the watched folder.
+        root: the watched folder.
+        marks: what was announced from it.
+        on_taken: called with the path of each file that came to rest.
         on_progress: called when a batch ends.
+
+    Attributes:
+        settling: the files that are on their way in.
     """
 
     def __init__(
         self,
-        producer: str,
-        place: str,
+        root: str,
         *,
         intake: Intake,
         prober: Prober,
-        ledger: Ledger,
-        settling: Settling,
+        marks: SeenMarks,
         options: FolderOptions,
         clock: Callable[[], float],
+        on_taken: Callable[[str], None],
         on_progress: Callable[[], None],
     ) -> None:
-        self._producer = producer
-        self._place = place
+        self._root = root
         self._intake = intake
         self._prober = prober
-        self._ledger = ledger
-        self._settling = settling
-        self._options = options
+        self._marks = marks
+        self.settling = Settling(options.settle_s, options.undecodable_after_s)
         self._clock = clock
-        self._log = structlog.get_logger().bind(producer=producer, place=place)
-        self.hold = Hold(options.retry, producer=producer, place=place)
+        self._on_taken = on_taken
+        context = {"producer": marks.producer, "place": marks.place}
+        self._log = structlog.get_logger().bind(**context)
+        self.hold = Hold(options.retry, **context)
         self._batches: Batches[_Ripe] = Batches(
             self._take_in,
             size_of=lambda ripe: ripe.mark.size,
@@ -82,19 +87,48 @@ class Admission:
 
     @property
     def busy(self) -> bool:
-        return self._batches.busy
+        settling = len(self.settling) > self.settling.refused("unreadable")
+        return self._batches.busy or settling
 
-    def add(self, path: str, mark: FileMark) -> None:
-        """This file is to be taken in, if it still has this mark when its turn comes."""
-        self._batches.add(path, _Ripe(path, mark))
+    def offer(self, seen: Mapping[str, FileMark], /) -> None:
+        now = self._clock()
+        for path, mark in seen.items():
+            uri = Path(path).as_uri()
+            if path in self.settling or not self._marks.knows(uri, mark.text()):
+                self._observe(path, mark, now)
 
-    def work(self) -> None:
-        """Starts what may be started now; raises what a batch met and no waiting mends."""
-        self._batches.work()
+    def forget(self, path: str, /) -> None:
+        self.settling.forget(path)
+
+    def keep(self, _: AbstractSet[str], /) -> None:
+        """Files on their way in are looked at again, and found to be gone, one by one."""
+
+    async def work(self, group: asyncio.TaskGroup, /) -> None:
+        await self._look_again()
+        self._batches.work(group)
+
+    def next_look(self) -> float | None:
+        return self.settling.next_look()
 
     async def finish(self) -> None:
-        """Ends the batches under way; what is cut off is taken up by a restart."""
         await self._batches.finish()
+
+    async def _look_again(self) -> None:
+        due = self.settling.due(self._clock())
+        if not due:
+            return
+        marks = await asyncio.to_thread(lambda: list(marks_of(self._root, due)))
+        now = self._clock()
+        for path, mark in marks:
+            if mark is None:
+                self.settling.forget(path)
+            else:
+                self._observe(path, mark, now)
+
+    def _observe(self, path: str, mark: FileMark, now: float) -> None:
+        if self.settling.observe(path, mark, now):
+            self._batches.add(path, _Ripe(path, mark))
+            self._on_taken(path)
 
     async def _take_in(self, batch: dict[str, _Ripe]) -> None:
         wanted = list(batch.values())
@@ -117,8 +151,8 @@ class Admission:
         return Submission(
             path=Path(ripe.path),
             uri=ripe.uri,
-            producer=self._producer,
-            place=self._place,
+            producer=self._marks.producer,
+            place=self._marks.place,
             settled=ripe.mark,
             repeat=False,
         )
@@ -140,10 +174,10 @@ class Admission:
 
     def _patience_over(self, ripe: _Ripe, refusal: TaggingError) -> bool:
         now = self._clock()
-        if self._settling.patience_over(ripe.path, now):
+        if self.settling.patience_over(ripe.path, now):
             self._log.warning("undecodable_announced", uri=ripe.uri, reason=str(refusal))
             return True
-        if self._settling.refuse(*ripe, now, "undecodable"):
+        if self.settling.refuse(*ripe, now, "undecodable"):
             self._log.info("file_refused", uri=ripe.uri, reason=str(refusal))
         return False
 
@@ -154,14 +188,14 @@ class Admission:
         for ripe, outcome in zip(batch, outcomes, strict=True):
             if isinstance(outcome, Announced):
                 self.announced += outcome.new
-                self._ledger.learn(ripe.uri, ripe.mark.text())
-                self._settling.done(*ripe, now)
+                self._marks.learn(ripe.uri, ripe.mark.text())
+                self.settling.done(*ripe, now)
             elif isinstance(outcome, ChangedWhileReadError):
-                self._settling.retry(*ripe, now)
+                self.settling.retry(*ripe, now)
             elif isinstance(outcome, UnreadableFileError):
                 if not await asyncio.to_thread(Path(ripe.path).is_file):
-                    self._settling.forget(ripe.path)
-                elif self._settling.refuse(*ripe, now, "unreadable"):
+                    self.settling.forget(ripe.path)
+                elif self.settling.refuse(*ripe, now, "unreadable"):
                     self._log.warning("file_unreadable", uri=ripe.uri, reason=str(outcome))
             else:
                 raise outcome
