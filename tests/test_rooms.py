@@ -27,7 +27,7 @@ ADAPTERS = (
     *("core.vision.lite", "core.vision.full"),
 )
 FLOORS = (
-    {"errors", "telemetry", "profiles"},
+    {"addresses", "errors", "telemetry", "profiles"},
     {"ids", "paths", "events", "settings", "files", "s3"},
     {"children", "database"},
     {"log", "state", "blobs", "vectors", "vision", "media"},

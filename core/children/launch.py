@@ -64,6 +64,7 @@ async def launch(program: Program, pass_fds: tuple[int, ...] = ()) -> Process:
             env={**_environment(), **program.environment},
             pass_fds=pass_fds,
             start_new_session=True,
+            umask=0o077,  # what it leaves is for our user alone
         )
     except OSError as error:
         raise OutageError(f"{program.name} cannot be started: {error}") from error
