@@ -66,7 +66,12 @@ _ATTRIBUTES = (
         "`query`: a medium to be tagged. `catalog`: a picture of a product. Without it, `query`.",
         form=(("enum", ["query", "catalog"]),),
     ),
-    _Attribute("pipeline", "Hash of the models and settings that made it."),
+    _Attribute(
+        "pipeline",
+        "The path it came by: eight hex digits of the version of each stage that shaped it, models"
+        " and settings included, joined by dots in the order frames, segment, embed. What has the"
+        " same path, or begins with the same one, was made alike so far.",
+    ),
     _Attribute("frame", "The frame id, where the event is about one frame."),
     _Attribute(
         "target",
