@@ -24,8 +24,7 @@ _MOST_HEADERS = 20
 _MOST_NAME = 64
 _MOST_TEXT = 2_048
 _MOST_TEXT_IN_ALL = 16_384
-_MOST_KEY_BYTES = 128
-_PLAIN_KEYS = 128
+_MOST_KEY_BYTES = 160
 
 _SEGMENTS = ("ce_subject", "ce_root", "ce_pipeline")
 _DATA = frozenset({"ce_data", "ce_data_base64"})
@@ -101,7 +100,7 @@ def _plain_segments(headers: Mapping[str, str]) -> bool:
     root, pipeline = headers.get("ce_root", "-"), headers.get("ce_pipeline", "-")
     keys = f"/{subject}/{root}/{pipeline}/{frame}/"
     return (
-        len(keys) <= _PLAIN_KEYS
+        len(keys) <= _MOST_KEY_BYTES
         and "//" not in keys
         and "/." not in keys
         and "\\" not in keys

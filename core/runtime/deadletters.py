@@ -6,14 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from core.blobs.port import Blob, BlobStore
-from core.envelope import attributes_of, decode, is_proper, now
+from core.envelope import Event, attributes_of, decode, is_proper, now
 from core.errors import SchemaError
-from core.events import DeadLetter
+from core.events import TOPICS, DeadLetter
 from core.ids import content_hash, event_id
 from core.log.port import EventLog, Message, Record
 from core.runtime.originals import blob_of, fits, headers_of, original_of, raw_of, written_out
 from core.state.port import StateStore
 from core.tracing.traces import traceparent
+from core.unread import UNREADABLE, Unread
 
 _REDRIVEN = "redriven/"
 _REASON_LIMIT = 2000
@@ -41,6 +42,9 @@ def dead_letter(
 
     Its ce_id derives from the original alone, so that a subscriber counts an event that is given
     up twice (after a crash, after a redrive) once.
+
+    Args:
+        pipeline: the path that the stage's outputs would have had.
     """
     said = attributes_of(record)
     origin = said.get("id") or f"{record.topic}/{record.partition}/{record.offset}"
@@ -66,8 +70,8 @@ def dead_letter(
         for name in ("frame", "purpose", "pipeline", "replay")
         if name in said
     }
-    if pipeline:
-        kept.setdefault("ce_pipeline", pipeline)
+    if pipeline and is_proper("ce_pipeline", pipeline):
+        kept["ce_pipeline"] = pipeline
     identity = event_id(stage, DeadLetter.type(), origin, record.value or b"")
     root = said.get("root") or record.place
     content_type = record.headers.get("content-type", "")
@@ -112,14 +116,24 @@ def _first(headers: Mapping[str, str]) -> dict[str, str]:
     return {name[:_SHORT]: text[:_SHORT] for name, text in list(headers.items())[:_GLANCE] if name}
 
 
-async def letters(log: EventLog, state: StateStore, redriven: bool = False) -> list[Letter]:
-    """Dead letters, oldest first, one an event; those already redriven only on request."""
+async def letters(
+    log: EventLog, state: StateStore, redriven: bool = False, unread: Unread | None = None
+) -> list[Letter]:
+    """Dead letters, oldest first, one an event; those already redriven only on request.
+
+    Args:
+        unread: notes which records are no dead letters, or cannot be sent back to any topic.
+    """
+    passed_over = unread if unread is not None else Unread()
     done = set() if redriven else {k.removeprefix(_REDRIVEN) for k in await state.keys(_REDRIVEN)}
     found: dict[str, Letter] = {}
     async for record in log.tail([DeadLetter.topic], "earliest", follow=False):
+        if record.value is None and "dead_letter" not in record.headers:
+            continue  # a tombstone of somebody's; a tombstone that was given up is a letter
         try:
-            event = decode(record).of(DeadLetter)
-        except SchemaError:
+            event = _letter(record)
+        except UNREADABLE as error:
+            passed_over.add(record.place, error)
             continue
         if _mark(event.id, event.data) not in done:
             found[event.id] = Letter(event.id, event.time, event.data, record.value)
@@ -144,6 +158,14 @@ async def redrive(
         await log.publish([replace(original, headers=headers)])
         await state.put([(_REDRIVEN + _mark(letter.id, origin), b"")])
     return len(chosen)
+
+
+def _letter(record: Record) -> Event[DeadLetter]:
+    """Raises SchemaError or NewerEventError."""
+    event = decode(record).of(DeadLetter)
+    if event.data.origin_topic not in TOPICS:
+        raise SchemaError(f"it is from topic {event.data.origin_topic!r}, which is not ours")
+    return event
 
 
 def _mark(letter_id: str, origin: DeadLetter) -> str:

@@ -127,7 +127,8 @@ class Delivery:
     ) -> None:
         """Publishes the dead letter, whatever the record is; waits out outages."""
         name, reason = self._stage.name, reason_of(error)
-        letter, blob = dead_letter(record, name, self._stage.pipeline, error, attempts)
+        pipeline = self._stage.path(attributes_of(record).get("pipeline", ""))
+        letter, blob = dead_letter(record, name, pipeline, error, attempts)
         _log.warning(
             "event_dead_lettered",
             stage=name,
@@ -163,9 +164,7 @@ class Delivery:
             return []
         context = Context(record.tp, record.offset, attempt)
         outputs = await self._stage.handle(event, context)
-        return await encode_outputs(
-            self._stage.name, event, outputs, self._stage.pipeline, self._blobs
-        )
+        return await encode_outputs(self._stage, event, outputs, self._blobs)
 
     async def _publish(self, messages: list[Message], owned: Callable[[], bool]) -> None:
         # After a revoke somebody else does this event again; what we say now would come twice.
