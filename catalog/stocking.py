@@ -10,7 +10,7 @@ from pathlib import Path
 from catalog.folder import ProductPicture
 from core.errors import PermanentError, TaggingError
 from core.events import MediaTagged
-from core.intake.announcements import Announcement, ledger_prefix, parse_announcement
+from core.intake.announcements import Announcement, announcement, ledger_prefix
 from core.intake.intake import Intake, Submission
 from core.intake.originals import FileMark
 from core.ports import Ports
@@ -53,7 +53,7 @@ async def plan(ports: Ports, place: str, pictures: Sequence[ProductPicture]) -> 
     entries = {
         entry.upload.uri: entry
         for key, value in await ports.state.scan(ledger_prefix(PRODUCER, place))
-        for entry in (parse_announcement(key, value),)
+        if (entry := await announcement(ports.state, key, value)) is not None
     }
     made = Plan()
     for picture in pictures:

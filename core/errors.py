@@ -44,7 +44,8 @@ class SchemaError(PermanentError):
 
 
 class NewerEventError(StageStopError):
-    """An event of a newer major version arrived; upgrade this stage, its offset stays."""
+    """An event of a newer major version arrived; upgrade this stage, its offset stays, or step
+    over the event."""
 
 
 class UndecodableError(PermanentError):

@@ -20,7 +20,7 @@ from core.claimcheck import encode_checked
 from core.envelope import dump
 from core.errors import OutageError, TaggingError
 from core.events import MediaUploaded, Product, Purpose
-from core.intake.announcements import Announcement, ledger_key, ledger_prefix, parse_announcement
+from core.intake.announcements import Announcement, announcement, ledger_key, ledger_prefix
 from core.intake.originals import FileMark, Original, changed, read_original, unreadable
 from core.ports import Ports
 from core.runtime.publisher import Publisher
@@ -149,8 +149,8 @@ class Intake:
     async def recover(self, producer: str, place: str = "") -> int:
         """Publishes what a crash left between stored and announced; says how many events."""
         entries = await self._state.scan(ledger_prefix(producer, place))
-        parsed = {key: parse_announcement(key, value) for key, value in entries}
-        pending = {key: entry for key, entry in parsed.items() if not entry.announced}
+        parsed = [(key, await announcement(self._state, key, value)) for key, value in entries]
+        pending = {key: entry for key, entry in parsed if entry and not entry.announced}
         await self._publish(list(pending.values()))
         await self._write({key: _announced(entry) for key, entry in pending.items()})
         return len(pending)
@@ -256,11 +256,11 @@ class Intake:
 
     async def _entries(self, keys: Sequence[str]) -> dict[str, Announcement]:
         values = await asyncio.gather(*map(self._state.get, keys))
-        return {
-            key: parse_announcement(key, value)
-            for key, value in zip(keys, values, strict=True)
-            if value is not None
-        }
+        found = {}
+        for key, value in zip(keys, values, strict=True):
+            if value is not None and (entry := await announcement(self._state, key, value)):
+                found[key] = entry
+        return found
 
     async def _write(self, entries: dict[str, Announcement]) -> None:
         if entries:

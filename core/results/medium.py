@@ -92,6 +92,7 @@ class MediaParts:
         analysis: what the language model says, with the offset it was read at.
         forgotten: what is remembered of uploads that are gone; given before parts are added.
         stored: key -> the part that stands there, with its position.
+        unreadable: keys of parts that cannot be read, and are gone by as if they were not there.
         keep: uploads that are named, and roots without an upload whose parts are kept, at most.
     """
 
@@ -103,6 +104,7 @@ class MediaParts:
     analysis: tuple[int, Event[MediaAnalyzed]] | None = None
     forgotten: Forgotten = field(default_factory=Forgotten)
     stored: dict[str, tuple[Event[Data], int]] = field(default_factory=dict)
+    unreadable: list[str] = field(default_factory=list)
     keep: int = KEPT_UPLOADS
 
     def add(self, event: Event[Data], position: int) -> None:

@@ -14,7 +14,9 @@ from core.events import TOPICS
 from core.log.port import EventLog
 from core.ports import Ports
 from core.runtime.deadletters import letters
+from core.runtime.halts import halts
 from core.settings import Settings
+from core.state.unreadable import unreadable
 from core.unread import Unread
 from core.vision.port import Profile
 from infra.running.engine import engine_process
@@ -77,6 +79,8 @@ async def examine(settings: Settings, recipes: Recipes = RECIPES) -> list[Check]
     if all(check.level != "down" for check in (*log_checks, *stores)):
         async with open_ports(settings) as ports:
             checks.append(await _dead_letters(ports))
+            checks.append(await _stored_values(ports))
+            checks += await _halts(ports, recipes)
     checks.append(await _catalog(settings, profile))
     return checks
 
@@ -212,6 +216,29 @@ async def _dead_letters(ports: Ports) -> Check:
         return Check("dead letters", "ok", "none")
     advice = "tagger dlq list" if count else "tagger topics tail dead.letters"
     return Check("dead letters", "degraded", "; ".join(found), advice)
+
+
+async def _halts(ports: Ports, recipes: Recipes) -> list[Check]:
+    """Events that no waiting and no retry gets a stage past."""
+    found = [h for recipe in recipes for h in await halts(ports.log, ports.state, recipe.stage)]
+    return [
+        Check(
+            f"stage {halt.stage}",
+            "down",
+            f"stops at {halt.record.place}: type '{halt.kind}' is newer than this build",
+            f"upgrade, or step over it: tagger dlq bury {halt.record.place}",
+        )
+        for halt in found
+    ]
+
+
+async def _stored_values(ports: Ports) -> Check:
+    """Those that somebody came upon; nobody reads all of them."""
+    count = len(await unreadable(ports.state))
+    if not count:
+        return Check("stored values", "ok", "none was found unreadable")
+    detail = f"values that cannot be read: {count}; the engine goes on without them"
+    return Check("stored values", "degraded", detail, "tagger state list")
 
 
 async def _catalog(settings: Settings, profile: Profile | None) -> Check:

@@ -106,7 +106,7 @@ def _record(tp: TopicPartition, message: Any) -> Record:
         tp,
         message.offset,
         message.timestamp,
-        None if message.key is None else message.key.decode(errors="replace"),
+        None if message.key is None else message.key.decode(errors="surrogateescape"),
         message.value,
         _headers(message.headers),
     )
@@ -116,7 +116,7 @@ def _headers(pairs: Iterable[tuple[str, bytes | None]]) -> dict[str, str]:
     try:
         return {name: value.decode() for name, value in pairs}  # type: ignore[union-attr]
     except (AttributeError, UnicodeDecodeError):  # a stranger's: none of ours is empty or no text
-        return {name: (value or b"").decode(errors="replace") for name, value in pairs}
+        return {name: (value or b"").decode(errors="surrogateescape") for name, value in pairs}
 
 
 def member(options: KafkaOptions, credentials: Credentials, group: str) -> Consumer:
