@@ -32,6 +32,8 @@ class WatchSettings(_Section):
     undecodable_after_s: float = Field(60.0, ge=0)
     """A still file that does not decode is announced after this many seconds, so that its sender
     gets a reason."""
+    max_file_mb: int = Field(2048, ge=1)
+    """Larger files of a watched folder are refused, in MiB."""
 
 
 class BucketSettings(_Section):

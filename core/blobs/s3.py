@@ -106,6 +106,9 @@ class S3BlobStore:
             return None
         return _blob_stat(key, found, found.content_type)
 
+    async def room(self) -> None:
+        """S3 servers do not say."""
+
     async def delete(self, keys: Sequence[str]) -> None:
         names = [check_key(key) for key in keys]
         await self._connection.call(lambda client: remove(client, self._bucket, names))

@@ -1,0 +1,70 @@
+"""How much a disk still takes, and what it lacks when it takes no more."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+_RESERVE = 256 << 20
+_RESERVE_SHARE = 50
+
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+"""Errors of a disk, or of a user's share of one, that takes no more."""
+
+
+class Space(NamedTuple):
+    """What a file system has for processes like this one.
+
+    Attributes:
+        total: bytes.
+        free: bytes.
+        nodes: files that can still be made; None where their number has no limit.
+    """
+
+    total: int
+    free: int
+    nodes: int | None
+
+    @property
+    def room(self) -> int:
+        """Bytes that large files may take. A fiftieth of the disk, at most 256 MiB, is left to the
+        work that is under way."""
+        if self.nodes == 0:
+            return 0
+        return max(0, self.free - min(_RESERVE, self.total // _RESERVE_SHARE))
+
+
+def space(path: Path) -> Space:
+    """Of the file system that ``path`` is on; raises OSError."""
+    found = os.statvfs(path)
+    # File systems that make inodes as they are needed say that they have none at all.
+    nodes = found.f_favail if found.f_files else None
+    return Space(found.f_blocks * found.f_frsize, found.f_bavail * found.f_frsize, nodes)
+
+
+def lack(path: Path) -> str:
+    """Why a file system takes no more, as the end of a sentence that begins with its folder."""
+    try:
+        found = space(path)
+    except OSError:
+        return "is full: free some space"
+    if found.nodes == 0:
+        return f"has no inodes left, though {megabytes(found.free)} are free: remove some files"
+    return f"is full, {megabytes(found.free)} are left: free some space"
+
+
+def trouble(path: Path, error: OSError) -> str:
+    """What an error of the operating system means for a folder, as :func:`lack` words it."""
+    if error.errno == errno.EDQUOT:
+        return "takes no more from this user, whose quota is used up: free some space, or raise it"
+    if error.errno == errno.ENOSPC:
+        return lack(path)
+    return f"cannot be used: {error.strerror or error}"
+
+
+def megabytes(size: int) -> str:
+    """``1,234 MiB``, ``0.3 MiB``."""
+    number = size / (1 << 20)
+    return f"{number:,.0f} MiB" if number >= 10 else f"{number:.1f} MiB"
