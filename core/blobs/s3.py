@@ -19,6 +19,7 @@ from core.blobs.keys import check_key, check_prefix
 from core.blobs.port import Blob, BlobStat
 from core.errors import BlobMissingError, InvalidKeyError, OutageError
 from core.files.scratch import Scratch, temporary_folder
+from core.files.space import check_fits, trouble
 from core.s3 import S3Connection, is_missing, remove
 
 _Result = TypeVar("_Result")
@@ -91,7 +92,8 @@ class S3BlobStore:
         """A copy, with the blob's name, that is gone with the context.
 
         Raises:
-            OutageError: also where there is no room for it.
+            DoesNotFitError: it is larger than what is left of the disk.
+            OutageError: also where there is no room for any.
         """
         with temporary_folder(self._scratch.path if self._scratch else Path(gettempdir())) as room:
             path = room / check_key(key).rpartition("/")[2]
@@ -156,6 +158,8 @@ class S3BlobStore:
     async def _download(self, key: str, path: Path) -> None:
         def job(client: Minio) -> None:
             with client.get_object(self._bucket, key) as response, path.open("wb") as file:
+                size = int(response.headers.get("content-length", 0))
+                check_fits(path.parent, size, f"a copy of blob {key!r}")
                 for piece in response.stream(_PIECE):
                     file.write(piece)
 
@@ -163,7 +167,7 @@ class S3BlobStore:
             await self._about(key, job)
         except OSError as error:
             raise OutageError(
-                f"no copy of blob {key!r} can be made in {path.parent}: {error.strerror}"
+                f"no copy of blob {key!r} can be made: {path.parent} {trouble(path.parent, error)}"
             ) from error
 
     async def _typed(self, entry: Object) -> BlobStat | None:

@@ -7,11 +7,14 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
+from core.errors import DoesNotFitError
+
 _RESERVE = 256 << 20
 _RESERVE_SHARE = 50
+_SCARCE = 64 << 20
 
-FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
-"""Errors of a disk, or of a user's share of one, that takes no more."""
+FULL_BELOW = 1 << 20
+"""A disk with less room than this, in bytes, is full for all, not too small for one file."""
 
 
 class Space(NamedTuple):
@@ -44,6 +47,21 @@ def space(path: Path) -> Space:
     return Space(found.f_blocks * found.f_frsize, found.f_bavail * found.f_frsize, nodes)
 
 
+def check_fits(folder: Path, size: int, what: str) -> None:
+    """Whether a file of ``size`` bytes can be put there.
+
+    Raises:
+        DoesNotFitError: it cannot, but smaller ones could; ``what`` begins the message.
+        OSError: nothing is known of the file system.
+    """
+    room = space(folder).room
+    if size > room >= FULL_BELOW:
+        raise DoesNotFitError(
+            f"{what}: {megabytes(size)} do not fit, {megabytes(size - room)} are missing in "
+            f"{folder}: free some space, or shrink it"
+        )
+
+
 def lack(path: Path) -> str:
     """Why a file system takes no more, as the end of a sentence that begins with its folder."""
     try:
@@ -52,6 +70,8 @@ def lack(path: Path) -> str:
         return "is full: free some space"
     if found.nodes == 0:
         return f"has no inodes left, though {megabytes(found.free)} are free: remove some files"
+    if found.free > _SCARCE:
+        return f"is full (No space left on device), though {megabytes(found.free)} are free by now"
     return f"is full, {megabytes(found.free)} are left: free some space"
 
 

@@ -167,15 +167,18 @@ class Intake:
         await self._write({key: _announced(entry) for key, entry in pending.items()})
         return len(pending)
 
-    async def check_room(self, path: Path, size: int) -> None:
+    async def check_room(self, path: Path, size: int, beside: int = 0) -> None:
         """Whether a file could be stored now, without a look into it.
+
+        Args:
+            beside: bytes that it takes on the same disk before it is stored.
 
         Raises:
             DoesNotFitError: it could not, but smaller ones could.
             OutageError: no file could.
         """
         if size > IN_MEMORY:
-            await self._room.check(size, shown(path))
+            await self._room.check(size, shown(path), beside)
 
     async def _announce_part(self, part: Sequence[Submission]) -> list[Announced | TaggingError]:
         keys = [submission.key for submission in part]

@@ -8,10 +8,7 @@ from contextlib import contextmanager
 
 from core.blobs.port import BlobStore
 from core.errors import DoesNotFitError, OutageError
-from core.files.space import megabytes
-
-_FULL = 1 << 20
-"""A store that has not even this much room, in bytes, is full for all, not too small for one."""
+from core.files.space import FULL_BELOW, megabytes
 
 
 class Claims:
@@ -58,16 +55,20 @@ class Room:
         finally:
             self._open.remove(claims)
 
-    async def check(self, size: int, name: str) -> None:
-        """Raises as :meth:`Claims.claim` does, and claims nothing."""
+    async def check(self, size: int, name: str, beside: int = 0) -> None:
+        """Raises as :meth:`Claims.claim` does, and claims nothing.
+
+        Args:
+            beside: bytes that something else is about to take of the same room.
+        """
         room = await self._blobs.room()
         if room is None:
             return
-        left = room - sum(claims.total for claims in self._open)
+        left = room - beside - sum(claims.total for claims in self._open)
         if size <= left:
             return
         missing = f"{megabytes(size - left)} are missing where originals are kept"
-        if room < min(size, _FULL):
+        if room < min(size, FULL_BELOW):
             raise OutageError(f"there is no room for originals, {missing}: free some space")
         raise DoesNotFitError(
             f"{name}: {megabytes(size)} do not fit, {missing}: free some space, or shrink it"
