@@ -54,8 +54,8 @@ class TimeLimitError(LimitExceededError):
     """Decoding this medium takes longer than it may; shorten it or raise the named setting."""
 
 
-class DecoderDiedError(TransientError):
-    """The child process that decoded this medium crashed, ran out of memory or out of time."""
+class DecoderDiedError(PermanentError):
+    """Two child processes that decoded this medium crashed, ran out of memory, or stood still."""
 
 
 class BlobMissingError(PermanentError):

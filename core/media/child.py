@@ -18,6 +18,7 @@ from core.children.faults import ExhaustedError
 from core.children.frames import Answer, Buffer
 from core.children.served import Service
 from core.errors import DecoderDiedError, OutageError, TaggingError
+from core.media.limits import Progress, Telling
 
 _ALARM_GRACE_S = 5.0
 _OUTAGES = frozenset(
@@ -33,8 +34,10 @@ def open_service(jobs: str, memory_limit_bytes: int) -> Service:
 
 
 class _Jobs(Service):
-    def __init__(self, table: Mapping[str, Callable[..., Any]], memory_limit_bytes: int) -> None:
-        self.handlers = {name: partial(_perform, job) for name, job in table.items()}
+    def __init__(
+        self, table: Mapping[str, Callable[..., Any] | Telling], memory_limit_bytes: int
+    ) -> None:
+        self.handlers = {name: partial(self._perform, job) for name, job in table.items()}
         self._memory_limit_bytes = memory_limit_bytes
 
     def translated(self, error: Exception) -> Exception:
@@ -51,17 +54,20 @@ class _Jobs(Service):
         traceback.print_exception(error, file=sys.stderr)
         return DecoderDiedError(f"the decoder failed: {type(error).__name__}: {error}")
 
+    def _perform(
+        self, job: Callable[..., Any] | Telling, asked: dict[str, Any], _: list[Buffer]
+    ) -> Answer:
+        # The parent's clock kills first; the kernel's is for a child whose parent is gone.
+        signal.setitimer(signal.ITIMER_REAL, asked["time_limit_s"] + _ALARM_GRACE_S)
+        try:
+            if isinstance(job, Telling):
+                return Answer(job.job(**asked["arguments"], progress=Progress(self.tell)))
+            return Answer(job(**asked["arguments"]))
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+
     def _exhausted(self) -> ExhaustedError:
         return ExhaustedError(f"it needs more than {self._memory_limit_bytes >> 20} MiB of memory")
-
-
-def _perform(job: Callable[..., Any], asked: dict[str, Any], _: list[Buffer]) -> Answer:
-    # The parent's clock kills first; the kernel's is for a child whose parent is gone.
-    signal.setitimer(signal.ITIMER_REAL, asked["time_limit_s"] + _ALARM_GRACE_S)
-    try:
-        return Answer(job(**asked["arguments"]))
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 def _limit(memory_limit_bytes: int) -> None:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -23,7 +25,9 @@ from core.errors import (
     TaggingError,
     UndecodableError,
 )
+from core.media.limits import TimeLimit
 from core.media.requests import Job
+from core.media.watch import Watch
 
 T = TypeVar("T")
 
@@ -56,7 +60,8 @@ class DecoderPool:
     """Runs jobs in child processes, started when first needed and kept warm.
 
     Args:
-        workers: how many jobs run at once.
+        workers: how many jobs run at once. Long ones leave one worker to the others; where there is
+            only one, a long job has a child of its own beside it.
         time_limit_s: seconds a job may take, unless it brings its own limit.
         memory_limit_bytes: what one child may allocate.
         start_limit_s: seconds in which a child must be ready.
@@ -85,6 +90,8 @@ class DecoderPool:
             start_limit_s=start_limit_s,
         )
         self._slots = asyncio.Semaphore(workers)
+        self._most_long = max(1, workers - 1)
+        self._long_slots = asyncio.Semaphore(self._most_long)
         self._idle: list[Child] = []
         self._children: dict[Child, int] = {}  # with how many jobs each has had
         self._leaving: set[asyncio.Task[None]] = set()  # killed, not yet gone
@@ -101,28 +108,33 @@ class DecoderPool:
     ) -> None:
         await self.close()
 
-    async def run(self, job: Job[T], *, time_limit_s: float | None = None) -> T:
+    async def run(self, job: Job[T], *, limit: TimeLimit | None = None, long: bool = False) -> T:
         """The job's result; what it said of the medium, and OSError, come back as themselves.
 
+        A death proves nothing: an earlier job may have damaged the child, a neighbour eaten the
+        machine's memory, somebody stopped the process. So a fresh child decides.
+
+        Args:
+            limit: else the pool's.
+            long: it may take very long, and must leave a worker to those that do not.
+
         Raises:
-            DecoderDiedError: this job crashed its child, ran out of time or of memory.
+            TimeLimitError: it worked until its time was over, and would again.
+            DecoderDiedError: it cost two children their lives.
             OutageError: no child could be started, or the pool is closing.
         """
-        limit = time_limit_s or self._time_limit_s
-        async with self._slots:
+        limit = limit or TimeLimit(self._time_limit_s)
+        async with self._turn(long):
             self._refuse_when_closed()
-            if (used := self._take_idle()) is not None:
-                try:
-                    return await self._perform(used, job, limit)
-                except ChildLostError:
-                    # An earlier job may have left this child damaged, so its death proves
-                    # nothing about this one. A fresh child decides.
-                    self._refuse_when_closed()
+            try:
+                return await self._perform(self._take_idle() or await self._start(), job, limit)
+            except ChildLostError:
+                self._refuse_when_closed()
             try:
                 return await self._perform(await self._start(), job, limit)
             except ChildLostError as lost:
                 self._refuse_when_closed()
-                raise DecoderDiedError(str(lost)) from None
+                raise DecoderDiedError(f"{lost} (at the second try, too)") from None
 
     async def close(self) -> None:
         """Kill every child and wait until none is left; running jobs end with OutageError."""
@@ -130,28 +142,46 @@ class DecoderPool:
         for child in tuple(self._children):
             self._retire(child)
         # Holding every slot means that no job runs any more and no child is just being started.
-        for _ in range(self.workers):
-            await self._slots.acquire()
-        for _ in range(self.workers):
-            self._slots.release()
+        for slots, number in (
+            (self._long_slots, self._most_long),
+            (self._slots, self.workers),
+        ):
+            for _ in range(number):
+                await slots.acquire()
+            for _ in range(number):
+                slots.release()
         while self._leaving:
             await asyncio.gather(*self._leaving)
 
-    async def _perform(self, child: Child, job: Job[T], time_limit_s: float) -> T:
+    @asynccontextmanager
+    async def _turn(self, long: bool) -> AsyncIterator[None]:
+        async with AsyncExitStack() as held:
+            if long:
+                await held.enter_async_context(self._long_slots)
+            if not long or self.workers > 1:
+                await held.enter_async_context(self._slots)
+            yield
+
+    async def _perform(self, child: Child, job: Job[T], limit: TimeLimit) -> T:
         self._children[child] += 1
-        asked = {"arguments": job.arguments, "time_limit_s": time_limit_s}
+        asked = {"arguments": job.arguments, "time_limit_s": limit.total_s}
         try:
-            async with asyncio.timeout(time_limit_s) as clock:
+            async with asyncio.timeout(None) as clock:
+                watch = Watch(child, limit, clock)
                 result = await child.ask(
-                    job.name, asked, read=lambda answer: job.read(answer.value)
+                    job.name,
+                    asked,
+                    read=lambda answer: job.read(answer.value),
+                    on_progress=watch.progressed,
                 )
         except _ANSWERS as answer:
             if not clock.expired():  # else the TimeoutError is ours, and no answer
                 self._release(child)
                 raise
+            verdict = watch.verdict()
             self._retire(child)
             if isinstance(answer, TimeoutError):
-                raise DecoderDiedError(f"decoding took longer than {time_limit_s:g} s") from None
+                raise verdict from None
             raise
         except ExhaustedError as error:
             self._retire(child)

@@ -23,6 +23,7 @@ from core.errors import LimitExceededError, UndecodableError
 from core.media.candidates import Candidates
 from core.media.decoded import Decoded, FrameFile
 from core.media.jpeg import fitted, write_frame
+from core.media.limits import UNTOLD, Progress
 from core.media.options import DecodeOptions
 from core.media.probe import Probe
 from core.media.stream import THREADS, DamagedError, TimedFrame, VideoSource
@@ -44,8 +45,13 @@ _TURNED = {
 _SIDEWAYS = frozenset(_TURNED.values())
 
 
-def decode_video(path: Path, folder: Path, options: DecodeOptions) -> Decoded:
+def decode_video(
+    path: Path, folder: Path, options: DecodeOptions, progress: Progress = UNTOLD
+) -> Decoded:
     """Write one key frame per scene; a video without cuts is one scene.
+
+    Args:
+        progress: told of every frame.
 
     Raises:
         UndecodableError: not a video, or none of it can be decoded.
@@ -53,9 +59,9 @@ def decode_video(path: Path, folder: Path, options: DecodeOptions) -> Decoded:
         OSError: it cannot be read, or a frame not written.
     """
     try:
-        return _extract(path, folder, options, THREADS)
+        return _extract(path, folder, options, THREADS, progress)
     except DamagedError:
-        return _extract(path, folder, options, 1)
+        return _extract(path, folder, options, 1, progress)
 
 
 def probe_video(path: Path, options: DecodeOptions) -> Probe:
@@ -67,7 +73,9 @@ def probe_video(path: Path, options: DecodeOptions) -> Probe:
     raise UndecodableError("damaged video: not one frame can be decoded")
 
 
-def _extract(path: Path, folder: Path, options: DecodeOptions, threads: int) -> Decoded:
+def _extract(
+    path: Path, folder: Path, options: DecodeOptions, threads: int, progress: Progress
+) -> Decoded:
     with (
         VideoSource(path, options, threads) as source,
         _Writer(folder, source.pixel_aspect, options) as writer,
@@ -76,6 +84,7 @@ def _extract(path: Path, folder: Path, options: DecodeOptions, threads: int) -> 
         start_ms, scene = 0, Candidates()
         tail = Candidates()  # since the last great change, which may turn out to be a cut
         for number, timed in enumerate(source.frames()):
+            progress.frame(timed.frame.width, timed.frame.height)
             if number == 0:
                 start_ms = timed.time_ms
             if number % (options.frame_skip + 1):
