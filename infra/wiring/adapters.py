@@ -302,6 +302,7 @@ def decode_options(settings: Settings) -> DecodeOptions:
         pick=media.key_frame,
         threshold=media.scene_threshold,
         max_pixels=media.max_pixels,
+        max_video_pixels=media.max_video_pixels,
         max_duration_s=media.max_duration_s,
         video_time_limit_s=media.time_limit_s,
     )
