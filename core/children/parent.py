@@ -89,6 +89,10 @@ class Child:
         return not self._over and self._wrong is None and self._process.returncode is None
 
     @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
     def processor_s(self) -> float | None:
         """Seconds of processors that it has used; None where nobody says."""
         return processor_seconds(self._process.pid) if self._process.returncode is None else None
@@ -262,11 +266,12 @@ class Child:
             if used is None or before is None or used - before > limit / _LOOKS / _IDLE:
                 worked_at = now
             silent = now - self._heard_at if self._asked else 0.0
-            idle = now - max(worked_at, self._heard_at)
-            if silent >= _PATIENCE * limit or (silent >= limit and idle >= limit):
+            idle = min(silent, now - worked_at)
+            if silent >= _PATIENCE * limit or idle >= limit:
+                why = "it was stopped, or is stuck" if idle >= limit else "though it works"
                 self._wrong = (
-                    f"(process {self._process.pid}) has not answered for {silent:.0f} s: "
-                    f"it was stopped, or is stuck; it was killed"
+                    f"(process {self._process.pid}) has not answered for {silent:.0f} s, {why}: "
+                    "it was killed"
                 )
                 self.kill()
                 return
