@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from core.errors import BusyError, OutageError
+from core.files.space import shortage
 
 _HANDOVER_LIMIT_S = 5.0
 _HANDOVER_EVERY_S = 0.02
@@ -41,7 +42,8 @@ class FileLock:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         except OSError as error:
-            raise OutageError(f"cannot open the lock file {self._path}: {error}") from error
+            lacks = shortage(self._path.parent)
+            raise OutageError(f"cannot open the lock file {self._path}: {error}{lacks}") from error
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError:

@@ -13,6 +13,9 @@ _RESERVE = 256 << 20
 _RESERVE_SHARE = 50
 _SCARCE = 64 << 20
 
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+"""Errors of a disk, or of a user's share of one, that takes no more."""
+
 FULL_BELOW = 1 << 20
 """A disk with less room than this, in bytes, is full for all, not too small for one file."""
 
@@ -73,6 +76,18 @@ def lack(path: Path) -> str:
     if found.free > _SCARCE:
         return f"is full (No space left on device), though {megabytes(found.free)} are free by now"
     return f"is full, {megabytes(found.free)} are left: free some space"
+
+
+def shortage(path: Path) -> str:
+    """What a disk lacks, to be put behind an error that may come of it; empty if it lacks nothing.
+
+    Libraries say that a file cannot be opened, and leave the reason out.
+    """
+    try:
+        found = space(path)
+    except OSError:
+        return ""
+    return f": {path} {lack(path)}" if found.nodes == 0 or found.free < FULL_BELOW else ""
 
 
 def trouble(path: Path, error: OSError) -> str:

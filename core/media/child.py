@@ -18,6 +18,7 @@ from core.children.faults import ExhaustedError
 from core.children.frames import Answer, Buffer
 from core.children.served import Service
 from core.errors import DecoderDiedError, OutageError, TaggingError
+from core.files.space import shortage
 from core.media.limits import Progress, Telling
 
 _ALARM_GRACE_S = 5.0
@@ -39,6 +40,7 @@ class _Jobs(Service):
     ) -> None:
         self.handlers = {name: partial(self._perform, job) for name, job in table.items()}
         self._memory_limit_bytes = memory_limit_bytes
+        self._folder: str | None = None
 
     def translated(self, error: Exception) -> Exception:
         if isinstance(error, TaggingError):
@@ -49,7 +51,7 @@ class _Jobs(Service):
             if error.errno in _EXHAUSTED:
                 return self._exhausted()
             if error.errno in _OUTAGES:
-                return OutageError(f"the decoder cannot read or write: {error}")
+                return OutageError(f"the decoder cannot read or write: {error}{self._lacks()}")
             return error
         traceback.print_exception(error, file=sys.stderr)
         return DecoderDiedError(f"the decoder failed: {type(error).__name__}: {error}")
@@ -59,12 +61,16 @@ class _Jobs(Service):
     ) -> Answer:
         # The parent's clock kills first; the kernel's is for a child whose parent is gone.
         signal.setitimer(signal.ITIMER_REAL, asked["time_limit_s"] + _ALARM_GRACE_S)
+        self._folder = asked["arguments"].get("folder")
         try:
             if isinstance(job, Telling):
                 return Answer(job.job(**asked["arguments"], progress=Progress(self.tell)))
             return Answer(job(**asked["arguments"]))
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
+
+    def _lacks(self) -> str:
+        return shortage(Path(self._folder)) if self._folder else ""
 
     def _exhausted(self) -> ExhaustedError:
         return ExhaustedError(f"it needs more than {self._memory_limit_bytes >> 20} MiB of memory")

@@ -20,6 +20,7 @@ from core.children.launch import Program
 from core.children.parent import Child, ChildLostError
 from core.errors import (
     DecoderDiedError,
+    DoesNotFitError,
     LimitExceededError,
     OutageError,
     TaggingError,
@@ -46,7 +47,10 @@ _ENVIRONMENT = {
     "MALLOC_TOP_PAD_": str(4 << 20),
     "OPENCV_LOG_LEVEL": "SILENT",
 }
-_ANSWERS = (UndecodableError, LimitExceededError, DecoderDiedError, OutageError, OSError)
+_ANSWERS = (
+    *(UndecodableError, LimitExceededError, DoesNotFitError, DecoderDiedError, OutageError),
+    OSError,
+)
 """What a decoder may say of a medium. An error that stops a stage is not for it to raise."""
 
 

@@ -51,6 +51,7 @@ class Decoder:
             LimitExceededError: larger or longer than the options allow.
             TimeLimitError: it takes longer than it may.
             DecoderDiedError: it cost two children their lives, or their time without their doing.
+            DoesNotFitError: its frames alone fill the disk.
             OutageError: the disk is full or fails, or no child can be started.
             OSError: the file cannot be opened.
         """

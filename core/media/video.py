@@ -19,7 +19,8 @@ from scenedetect.common import FrameTimecode, Timecode
 from scenedetect.detector import FlashFilter
 from scenedetect.detectors import ContentDetector
 
-from core.errors import LimitExceededError, UndecodableError
+from core.errors import DoesNotFitError, LimitExceededError, UndecodableError
+from core.files.space import FULL, megabytes
 from core.media.candidates import Candidates
 from core.media.decoded import Decoded, FrameFile
 from core.media.jpeg import fitted, write_frame
@@ -30,6 +31,7 @@ from core.media.stream import THREADS, DamagedError, TimedFrame, VideoSource
 
 _MILLISECOND = Fraction(1, 1000)
 _HD_LINES = 720
+_MANY_BYTES = 16 << 20
 _UNTAGGED = 2  # AVCOL_SPC_UNSPECIFIED
 _STRAIGHT = {
     (True, False): Image.Transpose.FLIP_LEFT_RIGHT,
@@ -164,7 +166,20 @@ class _Writer:
             side = self._options.max_side
             self.notes.append(f"scaled down from {width}x{height} to fit {side} pixels")
         image = _upright(picked.frame, self._aspect, self._options.max_side)
-        self.frames.append(write_frame(image, self._folder, picked.time_ms, (start_ms, end_ms)))
+        self._put(image, picked.time_ms, (start_ms, end_ms))
+
+    def _put(self, image: Image.Image, time_ms: int, scene: tuple[int, int]) -> None:
+        try:
+            self.frames.append(write_frame(image, self._folder, time_ms, scene))
+        except OSError as error:
+            # A disk that this video has filled is not full for others.
+            written = sum(frame.path.stat().st_size for frame in self.frames)
+            if error.errno in FULL and written >= _MANY_BYTES:
+                raise DoesNotFitError(
+                    f"the video's key frames do not fit: {len(self.frames)} of them, "
+                    f"{megabytes(written)}, filled {self._folder}: free some space"
+                ) from error
+            raise
 
 
 def _upright(frame: av.VideoFrame, aspect: Fraction, max_side: int) -> Image.Image:

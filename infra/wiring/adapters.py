@@ -15,6 +15,7 @@ from core.blobs.port import BlobStore
 from core.database.database import SqliteDatabase
 from core.errors import OutageError, SettingsError
 from core.files.scratch import Scratch
+from core.files.space import shortage
 from core.log.port import EventLog
 from core.log.sqlite.log import SqliteEventLog
 from core.media.children import DecoderPool
@@ -288,7 +289,8 @@ def open_scratch(settings: Settings) -> Iterator[Scratch]:
     try:
         scratch = Scratch(settings.data_dir.absolute() / "scratch")
     except OSError as error:
-        raise OutageError(f"the data folder cannot be written: {error}") from error
+        lacks = shortage(settings.data_dir)
+        raise OutageError(f"the data folder cannot be written: {error}{lacks}") from error
     try:
         yield scratch
     finally:

@@ -13,6 +13,7 @@ from core.children.parent import Child, ChildLostError
 from core.errors import OutageError
 from core.files.durable import make_folder
 from core.files.lock import FileLock
+from core.files.space import shortage, trouble
 from core.vectors.edge.wire import BOUNDS
 
 T = TypeVar("T")
@@ -50,7 +51,7 @@ class EngineProcess:
         try:
             folder = await asyncio.to_thread(_made, folder)
         except OSError as error:
-            raise OutageError(f"the vector folder {folder} cannot be used: {error}") from error
+            raise OutageError(f"the vector folder {folder} {trouble(folder, error)}") from error
         lock = FileLock(folder / "lock")
         advice = "stop it, or talk to the engine that it runs"
         await lock.take_over(f"the vector folder {folder}", advice=advice)
@@ -74,7 +75,8 @@ class EngineProcess:
         try:
             return await (await self._run()).ask(call, arguments, buffers, read=read)
         except ChildLostError as lost:
-            raise OutageError(f"{lost}; the next call restarts it") from lost
+            lacks = shortage(self._folder)
+            raise OutageError(f"{lost}; the next call restarts it{lacks}") from lost
 
     async def close(self) -> None:
         """Lets the engine flush; one that stays busy is killed, which loses nothing. Closing a

@@ -7,18 +7,21 @@ import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from core.errors import DecoderDiedError, TimeLimitError
+from core.errors import DecoderDiedError, DoesNotFitError, OutageError, TimeLimitError
 from core.media.children import DecoderPool
 from core.media.decode import Decoder
 from core.media.limits import Progress, TimeLimit
 from core.media.options import DecodeOptions
 from core.media.requests import Job
+from core.media.video import decode_video
 from tests.core.media.clips import scenes, write_clip
 from tests.core.media.conftest import HOSTILE, MEMORY_BYTES
 from tests.core.media.pictures import halves
 from tests.producers.engine import eventually
+from tests.small_disk import small_disk, use_up_inodes
 
 STILL = 5888 * 5888
 VIDEO = TimeLimit(1800.0, 30.0, 50e6)
@@ -177,3 +180,27 @@ async def test_a_video_that_is_too_slow_for_its_pixels_is_given_up_at_once(
         await Decoder(pool, options).frames(clip, "video", folder)
 
     assert (await decoder.frames(clip, "video", folder)).frames
+
+
+async def test_a_video_whose_frames_fill_the_disk_is_no_outage(tmp_path: Path) -> None:
+    noise = np.random.default_rng(7).integers(0, 255, (12, 1200, 1600, 3), np.uint8)
+    clip = write_clip(
+        tmp_path / "a.mp4", [picture for picture in noise for _ in range(2)], bits=400_000_000
+    )
+    options = DecodeOptions(threshold=1.0, min_scene_ms=0)
+
+    with small_disk(tmp_path / "disk", "size=19m") as disk:
+        (disk / "frames").mkdir()
+        with pytest.raises(DoesNotFitError, match=r"key frames do not fit: \d+ of them"):
+            decode_video(clip, disk / "frames", options)
+
+
+async def test_a_decoder_on_a_disk_without_inodes_says_so(decoder: Decoder, tmp_path: Path) -> None:
+    clip = write_clip(tmp_path / "a.mp4", scenes([10]))
+
+    with small_disk(tmp_path / "disk", "size=8m,nr_inodes=60") as disk:
+        (disk / "frames").mkdir()
+        use_up_inodes(disk / "many")
+
+        with pytest.raises(OutageError, match="no inodes left"):
+            await decoder.frames(clip, "video", disk / "frames")
