@@ -54,8 +54,7 @@ class MediaSettings(_Section):
     """Decoding of pictures and videos."""
 
     workers: int = Field(2, ge=1)
-    """Child processes that decode. Videos leave one to pictures; where there is only one, a video
-    has another beside it."""
+    """Child processes that decode. While videos hold all of them there is one more for pictures."""
     max_pixels: int = Field(178_956_970, ge=1)
     """Pictures with more pixels are refused."""
     max_video_pixels: int = Field(36_000_000, ge=1)

@@ -10,7 +10,7 @@ import asyncio
 import os
 import sys
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -64,8 +64,8 @@ class DecoderPool:
     """Runs jobs in child processes, started when first needed and kept warm.
 
     Args:
-        workers: how many jobs run at once. Long ones leave one worker to the others; where there is
-            only one, a long job has a child of its own beside it.
+        workers: how many jobs run at once, short or long ones. While there are both there may be
+            one more, so that neither kind ever waits for the last of the other.
         time_limit_s: seconds a job may take, unless it brings its own limit.
         memory_limit_bytes: what one child may allocate.
         start_limit_s: seconds in which a child must be ready.
@@ -93,9 +93,8 @@ class DecoderPool:
             environment=_ENVIRONMENT,
             start_limit_s=start_limit_s,
         )
-        self._slots = asyncio.Semaphore(workers)
-        self._most_long = max(1, workers - 1)
-        self._long_slots = asyncio.Semaphore(self._most_long)
+        self._short, self._long = asyncio.Semaphore(workers), asyncio.Semaphore(workers)
+        self._both = asyncio.Semaphore(workers + 1)
         self._idle: list[Child] = []
         self._children: dict[Child, int] = {}  # with how many jobs each has had
         self._leaving: set[asyncio.Task[None]] = set()  # killed, not yet gone
@@ -120,7 +119,7 @@ class DecoderPool:
 
         Args:
             limit: else the pool's.
-            long: it may take very long, and must leave a worker to those that do not.
+            long: it may take very long, and must not keep those waiting that do not.
 
         Raises:
             TimeLimitError: it worked until its time was over, and would again.
@@ -145,25 +144,19 @@ class DecoderPool:
         self._closed = True
         for child in tuple(self._children):
             self._retire(child)
-        # Holding every slot means that no job runs any more and no child is just being started.
-        for slots, number in (
-            (self._long_slots, self._most_long),
-            (self._slots, self.workers),
-        ):
-            for _ in range(number):
+        # Holding every slot of a kind means that no such job runs any more, and none is just
+        # starting a child.
+        for slots in (self._short, self._long):
+            for _ in range(self.workers):
                 await slots.acquire()
-            for _ in range(number):
+            for _ in range(self.workers):
                 slots.release()
         while self._leaving:
             await asyncio.gather(*self._leaving)
 
     @asynccontextmanager
     async def _turn(self, long: bool) -> AsyncIterator[None]:
-        async with AsyncExitStack() as held:
-            if long:
-                await held.enter_async_context(self._long_slots)
-            if not long or self.workers > 1:
-                await held.enter_async_context(self._slots)
+        async with self._long if long else self._short, self._both:
             yield
 
     async def _perform(self, child: Child, job: Job[T], limit: TimeLimit) -> T:
