@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,21 +13,13 @@ from core.blobs.port import Blob
 from core.errors import OutageError
 from core.events import Product
 from core.intake import originals
-from core.intake.announcements import ledger_key, ledger_prefix, parse_announcement
+from core.intake.announcements import ledger_prefix, parse_announcement
 from core.intake.intake import Announced, Submission
 from core.intake.originals import ChangedWhileReadError, UnreadableFileError, UnsupportedKindError
 from core.log.port import Message
-from core.state.unreadable import unreadable
-from tests.producers.engine import Engine, open_engine, photo, sha256
+from tests.producers.engine import Engine, photo, sha256
 
 LARGE = 1 << 20
-
-
-@pytest.fixture
-async def engine(tmp_path: Path) -> AsyncIterator[Engine]:
-    engine = await open_engine(tmp_path / "data")
-    yield engine
-    await engine.close()
 
 
 class Failing:
@@ -64,6 +56,10 @@ class Spying:
 
     async def stat(self, key: str) -> Any:
         return await self._blobs.stat(key)
+
+    async def room(self) -> int | None:
+        room: int | None = await self._blobs.room()
+        return room
 
     async def delete(self, keys: Sequence[str]) -> None:
         await self._blobs.delete(keys)
@@ -393,27 +389,3 @@ async def test_a_uri_twice_in_one_call_has_no_order(engine: Engine, tmp_path: Pa
 
     with pytest.raises(ValueError, match="twice"):
         await engine.intake().announce_many([Submission(path, "x:a", "submit")] * 2)
-
-
-async def test_a_damaged_entry_of_the_ledger_costs_its_own_file_one_more_look(
-    engine: Engine, tmp_path: Path
-) -> None:
-    files = [write(tmp_path / f"{name}.jpg", photo(name)) for name in "ab"]
-    submissions = [
-        Submission(path, f"x:{path.name}", "folder", place="x:", repeat=False) for path in files
-    ]
-    first = await engine.intake().announce_many(submissions)
-    entries = await engine.state.scan(ledger_prefix("folder", "x:"))
-    damaged = ledger_key("folder", "x:", "x:a.jpg")
-    other = next(value for key, value in entries if key != damaged)
-
-    for value in (b"\xff", b"{}", other):
-        await engine.state.put([(damaged, value)])
-        assert await engine.intake().recover("folder", "x:") == 0
-        assert [found.key for found in await unreadable(engine.state)] == [damaged]
-        again = await engine.intake().announce_many(submissions)
-
-        assert [one.root for one in again if isinstance(one, Announced)] == [
-            one.root for one in first if isinstance(one, Announced)
-        ]
-        assert await unreadable(engine.state) == []
