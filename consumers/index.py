@@ -7,10 +7,8 @@ its embedder, removes what the same frame left there before, flags duplicates, a
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import PurePosixPath
-from typing import Any
 
 import numpy as np
 
@@ -19,14 +17,18 @@ from core.errors import SchemaError
 from core.events import Data, EmbeddedItem, IndexedItem, ItemsEmbedded, ItemsIndexed, Product
 from core.ids import point_id
 from core.runtime.stage import Context, Output, Stage
+from core.vectors.flags import DuplicateFlags, rank_of
 from core.vectors.generations import Generations
-from core.vectors.port import Filter, Hit, Point, VectorStore
+from core.vectors.port import Filter, Point, VectorStore
 
-_NEIGHBOURS = 64
 _PAGE = 256
+_ROUNDING = 1e-6
+"""By so much a number of a vector may come back from a store other than it was given."""
 
 
 class IndexStage(Stage):
+    """Any number of processes may index at the same time: see ``core.vectors.flags``."""
+
     name = "index"
     reads = (ItemsEmbedded,)
     purposes = frozenset({"catalog"})
@@ -38,20 +40,14 @@ class IndexStage(Stage):
         self._generations = Generations(vectors, catalog)
         self._dim = dim
         self._threshold = duplicate_threshold
-        self._one_at_a_time = asyncio.Lock()
 
     async def handle(self, event: Event[Data], context: Context) -> Sequence[Output]:
         embedded = event.of(ItemsEmbedded).data
         if embedded.product is None:
             raise SchemaError("items.embedded of purpose 'catalog' carries no product")
-        # Two frames that look for a generation, or for each other's duplicates, take turns.
-        async with self._one_at_a_time:
-            collection = await self._generations.writable(embedded.embedder, self._dim)
-            points = [_point(event, embedded.product, item) for item in embedded.items]
-            if points:
-                await self._vectors.upsert(collection, embedded.embedder, points)
-            orphans = await self._remove_leftovers(collection, embedded.frame.frame_id, points)
-            await self._flag_duplicates(collection, embedded.embedder, points, orphans)
+        collection = await self._generations.writable(embedded.embedder, self._dim)
+        points = [_point(event, embedded.product, item) for item in embedded.items]
+        await self._replace(collection, embedded.embedder, embedded.frame.frame_id, points)
         indexed = ItemsIndexed(
             media_id=embedded.media_id,
             frame=embedded.frame,
@@ -66,65 +62,35 @@ class IndexStage(Stage):
         )
         return [Output(indexed)]
 
-    async def _remove_leftovers(
-        self, collection: str, frame: str, points: Sequence[Point]
-    ) -> list[Point]:
-        """Removes what an earlier run left of this frame; gives the points of other frames that
-        were flagged as duplicates of it."""
-        leftovers = Filter({"frame_id": [frame]}, {"item_id": [point.id for point in points]})
-        gone = await self._all(collection, leftovers)
-        if not gone:
-            return []
-        await self._vectors.delete(collection, leftovers)
-        return await self._all(collection, Filter({"duplicate_of": [point.id for point in gone]}))
+    async def _replace(
+        self, collection: str, embedder: str, frame: str, points: Sequence[Point]
+    ) -> None:
+        """Leaves these points of the frame and no others. What an earlier run left is deleted last,
+        so that after a crash on the way it can still be seen what it was."""
+        flags = DuplicateFlags(self._vectors, collection, embedder, self._threshold)
+        new = {point.id: point for point in points}
+        leaving = [
+            old
+            for old in await self._points_of(collection, frame)
+            if old.id not in new or not _same(old, new[old.id])
+        ]
+        if leaving:
+            await flags.release(leaving)
+        if points:
+            await self._vectors.upsert(collection, embedder, points)
+        if any(old.id not in new for old in leaving):
+            await self._vectors.delete(
+                collection, Filter({"frame_id": [frame]}, {"item_id": list(new)})
+            )
+        await flags.settle(points)
 
-    async def _all(self, collection: str, where: Filter) -> list[Point]:
+    async def _points_of(self, collection: str, frame: str) -> list[Point]:
+        where = Filter({"frame_id": [frame]})
         points, after = await self._vectors.scroll(collection, where, _PAGE)
         while after is not None:
             page, after = await self._vectors.scroll(collection, where, _PAGE, after)
             points += page
         return points
-
-    async def _flag_duplicates(
-        self, collection: str, embedder: str, written: Sequence[Point], orphans: Sequence[Point]
-    ) -> None:
-        """Flags whichever of two near items has the larger (product id, item id), so the flags
-        are the same whatever arrived first. Nothing is deleted."""
-        points = [*written, *orphans]
-        if not points:
-            return
-        flags: dict[str, tuple[str, str] | None] = {point.id: None for point in orphans}
-        vectors = np.stack([point.vector for point in points])
-        neighbours = await self._neighbours(collection, embedder, vectors)
-        for point, hits in zip(points, neighbours, strict=True):
-            own = _rank(point.payload, point.id)
-            for hit in hits:
-                other = _rank(hit.payload, hit.id)
-                if other < own:
-                    flags[point.id] = min(flags.get(point.id) or other, other)
-                elif other > own:
-                    known = flags[hit.id] if hit.id in flags else _flag(hit)
-                    flags[hit.id] = min(known or own, own)
-        await self._vectors.annotate(
-            collection,
-            {
-                point: {
-                    "duplicate_of_product": flag[0] if flag else None,
-                    "duplicate_of": flag[1] if flag else None,
-                }
-                for point, flag in flags.items()
-            },
-        )
-
-    async def _neighbours(
-        self, collection: str, embedder: str, vectors: np.ndarray[Any, Any]
-    ) -> list[list[Hit]]:
-        limit = _NEIGHBOURS
-        while True:
-            hits = await self._vectors.search(collection, embedder, vectors, limit, self._threshold)
-            if all(len(found) < limit for found in hits):
-                return hits
-            limit *= 8
 
 
 def _point(event: Event[Data], product: Product, item: EmbeddedItem) -> Point:
@@ -149,10 +115,8 @@ def _point(event: Event[Data], product: Product, item: EmbeddedItem) -> Point:
     return Point(point_id(item.item_id), item.array(), payload)
 
 
-def _rank(payload: Mapping[str, Any], item: str) -> tuple[str, str]:
-    return str(payload.get("product_id", "")), item
-
-
-def _flag(hit: Hit) -> tuple[str, str] | None:
-    flagged = hit.payload.get("duplicate_of")
-    return (str(hit.payload.get("duplicate_of_product", "")), str(flagged)) if flagged else None
+def _same(old: Point, new: Point) -> bool:
+    """Whether it bears on the same flags as before."""
+    return rank_of(old) == rank_of(new) and np.allclose(
+        old.vector, new.vector, rtol=0, atol=_ROUNDING
+    )

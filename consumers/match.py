@@ -14,11 +14,12 @@ import numpy as np
 from core.envelope import Event
 from core.events import Data, EmbeddedItem, ItemsEmbedded, ItemsMatched, Match, MatchedItem, Vectors
 from core.runtime.stage import Context, Output, Stage
+from core.vectors.flags import FIELDS
 from core.vectors.generations import Generations
 from core.vectors.port import Hit, VectorStore
 
 _FIRST_LIMIT = 32
-_INTERNAL = frozenset({"media_id", "frame_id", "item_id", "duplicate_of", "duplicate_of_product"})
+_INTERNAL = FIELDS | {"media_id", "frame_id", "item_id"}
 
 
 class MatchStage(Stage):

@@ -4,7 +4,12 @@
 ``TransientError``   the event may succeed on another try: retry, dead-letter after the last.
 ``OutageError``      a dependency is away: pause the stage, try again for as long as it takes;
                      costs the event no attempt.
-``StageStopError``   nobody's fault that a retry would mend: stop the stage and say why.
+``StageStopError``   no event is to blame, and no retry mends it: stop the stage and say why;
+                     costs the event no attempt.
+``AbandonedError``   this process does not finish the event: drop the work, its offset stays, and
+                     whoever owns its partition next does it; costs the event no attempt.
+
+Whatever else an event's handling raises counts as an attempt of the event.
 """
 
 from __future__ import annotations
@@ -28,6 +33,10 @@ class OutageError(TaggingError):
 
 class StageStopError(TaggingError):
     """The stage must not go on as it is; nothing is lost by stopping it."""
+
+
+class AbandonedError(TaggingError):
+    """The work is left to whoever owns its partition next; nothing is lost."""
 
 
 class SchemaError(PermanentError):
@@ -74,17 +83,21 @@ class CollectionMissingError(OutageError):
     """A vector collection is not there (any more); it is waited for, since it may be rebuilt."""
 
 
-class OwnershipLostError(TaggingError):
+class OwnershipLostError(AbandonedError):
     """The group's partitions belong to somebody else now; drop the work, they will redo it."""
 
 
-class BusyError(TaggingError):
+class StoppingError(AbandonedError):
+    """The stage was asked to stop while it waited for another try."""
+
+
+class BusyError(StageStopError):
     """Another process holds what only one may hold; the message names it."""
 
 
-class FormatError(TaggingError):
+class FormatError(StageStopError):
     """The data folder was written by a newer version; upgrade, or name another folder."""
 
 
-class SettingsError(TaggingError):
+class SettingsError(StageStopError):
     """A setting is missing or contradicts another; the message names it."""

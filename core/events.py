@@ -288,7 +288,8 @@ class MediaTagged(Data):
     """The whole result of one medium. Keep the highest ``revision``.
 
     ``missing`` lists what a partial result waits for, ``failures`` why frames were given up.
-    A catalog medium has ``points`` instead of items.
+    ``uploads`` names the newest 100 of all ``upload_count`` that it answers (0 in results of older
+    versions, which name all of them). A catalog medium has ``points`` instead of items.
     """
 
     topic = "media.tagged"
@@ -302,6 +303,7 @@ class MediaTagged(Data):
     duration_ms: int | None = None
     cached: bool = False
     uploads: list[Upload] = Field(default_factory=list)
+    upload_count: int = 0
     frames: list[Frame] = Field(default_factory=list)
     items: list[TaggedItem] = Field(default_factory=list)
     points: list[TaggedPoint] = Field(default_factory=list)
@@ -314,6 +316,7 @@ class MediaTagged(Data):
     failures: list[str] = Field(default_factory=list)
     missing: list[str] = Field(default_factory=list)
     result_key: str = ""
+    pipeline: str = ""
 
 
 class DeadLetter(Data):

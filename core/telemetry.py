@@ -7,12 +7,54 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Literal, TextIO, cast
 
 import structlog
-from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client import REGISTRY, Counter, Gauge, Histogram
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
 
 _log = structlog.get_logger()
+
+
+class ReadGauge(Collector):
+    """A gauge that is read when somebody asks, so it tells the truth also while nothing happens.
+
+    Args:
+        merge: makes one figure of those that several engines in this process give for one label.
+    """
+
+    def __init__(
+        self, name: str, documentation: str, label: str, merge: Callable[[Iterable[float]], float]
+    ) -> None:
+        self._name = name
+        self._documentation = documentation
+        self._label = label
+        self._merge = merge
+        self._reads: dict[object, tuple[str, Callable[[], float]]] = {}
+        REGISTRY.register(self)
+
+    @contextmanager
+    def read(self, label: str, read: Callable[[], float]) -> Iterator[None]:
+        """Exports what ``read`` gives, for as long as the context is open."""
+        key = object()
+        self._reads[key] = (label, read)
+        try:
+            yield
+        finally:
+            del self._reads[key]
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        found: dict[str, list[float]] = {}
+        for label, read in list(self._reads.values()):
+            found.setdefault(label, []).append(float(read()))
+        family = GaugeMetricFamily(self._name, self._documentation, labels=[self._label])
+        for label, values in found.items():
+            family.add_metric([label], self._merge(values))
+        yield family
+
 
 HANDLED = Counter("tagger_events_total", "Events a stage is done with.", ["stage", "outcome"])
 RETRIED = Counter("tagger_retries_total", "Attempts that failed and were tried again.", ["stage"])
@@ -22,11 +64,12 @@ SECONDS = Histogram(
     ["stage"],
     buckets=(0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100),
 )
-IN_FLIGHT = Gauge("tagger_in_flight", "Events read and not yet done.", ["stage"])
-PAUSED = Gauge("tagger_paused", "1 while a dependency is away.", ["stage"])
+IN_FLIGHT = ReadGauge("tagger_in_flight", "Events read and not yet done.", "stage", sum)
+PAUSED = ReadGauge("tagger_paused", "1 while a dependency is away.", "stage", max)
 LAG = Gauge(
     "tagger_lag_events",
-    "Events that a stage's group has not committed; every process of the stage says the same.",
+    "Events that a stage's group has not committed, NaN while the log does not say; every process"
+    " of the stage says the same.",
     ["stage"],
 )
 BATCH_FILL = Histogram(

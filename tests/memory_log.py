@@ -42,6 +42,7 @@ class MemorySubscription:
         self._positions: dict[TopicPartition, int] = {}
         self._paused: set[TopicPartition] = set()
         self._closed = False
+        self._telling: asyncio.Task[None] | None = None
         group.join(self)
 
     @property
@@ -58,7 +59,15 @@ class MemorySubscription:
         if self._broker.random.random() < self._broker.chaos.rebalance:
             self._group.rebalance()
         while not self._closed:
-            await self._rebalance()
+            # To its end, though the fetch be cancelled.
+            if self._telling is None:
+                self._telling = asyncio.create_task(self._rebalance())
+            telling = self._telling
+            try:
+                await asyncio.shield(telling)
+            finally:
+                if telling.done():
+                    self._telling = None
             if records := self._take(limit):
                 return records
             left = deadline - time.monotonic()
@@ -86,6 +95,8 @@ class MemorySubscription:
             return
         self._closed = True
         try:
+            if self._telling is not None:
+                await asyncio.gather(self._telling, return_exceptions=True)
             await self._give_up()
         finally:
             self._group.leave(self)

@@ -32,6 +32,12 @@ class MemoryStateStore:
     async def keys(self, prefix: str) -> list[str]:
         return [key for key, _ in await self.scan(prefix)]
 
+    async def page(
+        self, prefix: str, limit: int, after: str | None = None
+    ) -> tuple[list[str], str | None]:
+        keys = [key for key in await self.keys(prefix) if after is None or key > after]
+        return keys[:limit], keys[limit - 1] if len(keys) > limit else None
+
     async def scan(self, prefix: str) -> list[tuple[str, bytes]]:
         await self._enter()
         return sorted(item for item in self.values.items() if item[0].startswith(prefix))

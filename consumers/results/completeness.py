@@ -4,14 +4,23 @@ from __future__ import annotations
 
 from core.envelope import Event
 from core.events import Data, DeadLetter, ItemsIndexed, ItemsMatched, MediaFramed, MediaUploaded
-from core.results.parts import MediaParts, Run
+from core.results.medium import (
+    Forgotten,
+    MediaParts,
+    Place,
+    Run,
+    about_frames,
+    place_of,
+    position_of,
+)
 
 
 class Completeness:
     """The outline of one medium's parts: which roots, lists and frames have come, no contents."""
 
-    def __init__(self) -> None:
-        self._uploads: set[str] = set()
+    def __init__(self, forgotten: Forgotten | None = None) -> None:
+        self._forgotten = forgotten or Forgotten()
+        self._uploads: dict[str, Place] = {}
         self._answered: set[str] = set()
         self._framed: dict[Run, tuple[int, frozenset[str]]] = {}
         self._accounted: dict[Run, set[str]] = {}
@@ -19,11 +28,11 @@ class Completeness:
     @classmethod
     def of(cls, parts: MediaParts) -> Completeness:
         """The outline of parts that were read back."""
-        completeness = cls()
-        for upload in parts.uploads.values():
-            completeness.add(upload, 0)
-        for offset, framed in parts.framed.values():
-            completeness.add(framed, offset)
+        completeness = cls(parts.forgotten)
+        for root, upload in parts.uploads.items():
+            completeness.add(upload, parts.places[root].position)
+        for position, framed in parts.framed.values():
+            completeness.add(framed, position)
         for known in parts.frames.values():
             for items in known.values():
                 completeness.add(items, 0)
@@ -32,19 +41,27 @@ class Completeness:
                 completeness.add(letter, 0)
         return completeness
 
-    def add(self, event: Event[Data], offset: int) -> None:
-        data, run = event.data, (event.root, event.pipeline)
+    def position(self, event: Event[Data], offset: int) -> int | None:
+        """Where to keep what was read at this offset; None for what was counted and forgotten."""
+        if not isinstance(event.data, MediaUploaded):
+            return offset
+        return position_of(event.of(MediaUploaded), offset, self._uploads, self._forgotten)
+
+    def add(self, event: Event[Data], position: int) -> None:
+        data, run = event.data, Run(event.root, event.pipeline)
         if isinstance(data, MediaUploaded):
-            self._uploads.add(event.root)
+            place = self._uploads[event.root] = place_of(event.of(MediaUploaded), position)
+            if place <= self._forgotten.answered:
+                self._answered.add(event.root)
         elif isinstance(data, MediaFramed):
             self._answered.add(event.root)
-            if offset >= self._framed.get(run, (0, frozenset()))[0]:
+            if position >= self._framed.get(run, (0, frozenset()))[0]:
                 frames = frozenset(frame.frame_id for frame in data.frames)
-                self._framed[run] = (offset, frames)
+                self._framed[run] = (position, frames)
         elif isinstance(data, ItemsMatched | ItemsIndexed):
             self._accounted.setdefault(run, set()).add(data.frame.frame_id)
-        elif isinstance(data, DeadLetter):
-            if event.frame:
+        elif isinstance(data, DeadLetter) and about_frames(data):
+            if event.frame is not None:
                 self._accounted.setdefault(run, set()).add(event.frame)
             else:
                 self._answered.add(event.root)
@@ -52,9 +69,12 @@ class Completeness:
     @property
     def whole(self) -> bool:
         """Every upload is answered, and every frame of the newest list is accounted for."""
-        if not self._uploads or not self._uploads <= self._answered:
+        if not self._uploads or not self._uploads.keys() <= self._answered:
             return False
         if not self._framed:
             return True
-        run = max(self._framed, key=lambda key: self._framed[key][0])
-        return run[0] in self._uploads and self._framed[run][1] <= self._accounted.get(run, set())
+        listed = max(self._framed, key=lambda key: (self._framed[key][0], key))
+        if listed.root not in self._uploads and not self._forgotten.count:
+            return False
+        made = (known for run, known in self._accounted.items() if run.made_of(listed))
+        return self._framed[listed][1] <= set().union(*made)

@@ -16,7 +16,6 @@ from core.events import (
     Item,
     ItemsIndexed,
     ItemsMatched,
-    MatchedItem,
     MediaFramed,
     MediaTagged,
     TaggedItem,
@@ -24,7 +23,7 @@ from core.events import (
     Upload,
     Vectors,
 )
-from core.results.parts import MediaParts, Run
+from core.results.medium import MediaParts, Run
 from core.vectors.duplicates import near_duplicates
 
 
@@ -54,24 +53,23 @@ class Folded:
 
 def fold(media_id: str, parts: MediaParts, thresholds: Thresholds) -> Folded:
     """Folds whatever parts there are; ``tagged.missing`` says what has not come yet."""
-    newest = parts.newest()
-    uploads = _uploads(parts)
-    missing = [f"frames of upload {root}" for root in parts.unframed()]
+    missing, newest = parts.missing(), parts.newest()
     if newest is None:
-        return _without_frames(media_id, parts, uploads, missing)
-    run, framed = newest
-    if run[0] not in parts.uploads:
-        missing.append(f"upload {run[0]}")
-    missing += [f"items of frame {frame}" for frame in parts.unaccounted()]
+        return _without_frames(media_id, parts, missing)
+    listed, framed = newest
+    run = parts.run(listed)
 
-    known, dead = parts.frames.get(run, {}), parts.dead.get(run, {})
+    known, dead = parts.items(listed), parts.letters(listed)
     done = [known[f.frame_id] for f in framed.data.frames if f.frame_id in known]
     failures = [
         _failure(dead[f.frame_id])
         for f in framed.data.frames
         if f.frame_id in dead and f.frame_id not in known
     ]
-    items, vectors, kept = _items(done, thresholds)
+    # Along several paths there may be vectors of several embedders, which compare with nothing.
+    counts = [event.data.embedder for event in done if event.pipeline == run.pipeline]
+    embedder = counts[0] if counts else None
+    items, vectors, kept = _items(done, thresholds, embedder)
     matched = [event.data for event in done if isinstance(event.data, ItemsMatched)]
     tagged = MediaTagged(
         media_id=media_id,
@@ -83,57 +81,64 @@ def fold(media_id: str, parts: MediaParts, thresholds: Thresholds) -> Folded:
         kind=framed.data.kind,
         duration_ms=framed.data.duration_ms,
         cached=framed.data.cached,
-        uploads=uploads,
+        uploads=_uploads(parts),
+        upload_count=parts.upload_count,
         frames=framed.data.frames,
         items=items,
         points=_points([event.data for event in done if isinstance(event.data, ItemsIndexed)]),
         product=framed.data.product,
-        analysis=parts.analysis.data if parts.analysis else None,
-        embedder=max((event.data.embedder for event in done), default=None),
+        analysis=parts.analysis[1].data if parts.analysis else None,
+        embedder=embedder,
+        pipeline=run.pipeline,
         catalog=max((data.catalog for data in matched if data.catalog), default=None),
         match_reason=max((data.reason for data in matched if data.reason), default=None),
         notes=[*framed.data.notes, *sorted({note for e in done for note in e.data.notes})],
         failures=failures,
         missing=missing,
     )
-    return Folded(tagged, run, [items[i] for i in kept], vectors[kept])
+    return Folded(tagged, run, [items[i] for i in kept], vectors)
 
 
 def unfoldable(media_id: str, parts: MediaParts, reason: str) -> Folded:
     """The result of a medium whose parts cannot be folded: it names the uploads, and says why."""
-    bare = MediaParts(uploads=parts.uploads)
-    folded = _without_frames(media_id, bare, _uploads(parts), [])
-    tagged = folded.tagged.model_copy(update={"status": "failed", "reason": reason})
-    return replace(folded, tagged=tagged)
+    folded, newest = _without_frames(media_id, parts, []), parts.newest()
+    failed = {"status": "failed", "reason": reason}
+    if newest is not None:
+        failed["pipeline"] = parts.run(newest[0]).pipeline
+    return replace(folded, tagged=folded.tagged.model_copy(update=failed))
 
 
 def _uploads(parts: MediaParts) -> list[Upload]:
-    uploads = (
-        Upload(root=root, uri=event.data.uri, filename=event.data.filename)
-        for root, event in parts.uploads.items()
-    )
+    """The newest ones, with the one whose frames these are."""
+    named = (parts.uploads[root] for root in parts.named())
+    uploads = [
+        Upload(root=event.root, uri=event.data.uri, filename=event.data.filename) for event in named
+    ]
+    newest = parts.newest()
+    if newest is not None and newest[0].root not in parts.uploads and parts.unclaimed() is None:
+        # Forgotten among very many, and answered after all: whoever waits for it goes by the root.
+        root, filename = newest[0].root, newest[1].data.filename
+        uploads = [*uploads, Upload(root=root, uri="", filename=filename)][-parts.keep :]
     return sorted(uploads, key=lambda upload: (upload.uri, upload.root))
 
 
-def _without_frames(
-    media_id: str, parts: MediaParts, uploads: list[Upload], missing: list[str]
-) -> Folded:
+def _without_frames(media_id: str, parts: MediaParts, missing: list[str]) -> Folded:
     """A medium that no run has framed: refused for a reason, or still on its way."""
-    refused = [dead[""] for _, dead in sorted(parts.dead.items()) if "" in dead]
-    medium = next((event.data for _, event in sorted(parts.uploads.items())), None)
-    if not parts.uploads:
-        missing = [*missing, "its upload"]
+    refusal, upload = parts.refusal(), parts.newest_upload()
+    medium = upload.data if upload else None
     tagged = MediaTagged(
         media_id=media_id,
         revision=0,
         status="partial" if missing else "failed",
-        reason=_failure(refused[0]) if refused else None,
+        reason=_failure(refusal) if refusal else None,
         filename=medium.filename if medium else "",
         content_hash=medium.content_hash if medium else "",
         kind=medium.kind if medium else None,
-        uploads=uploads,
+        uploads=_uploads(parts),
+        upload_count=parts.upload_count,
         product=medium.product if medium else None,
         missing=missing,
+        pipeline=refusal.pipeline if refusal else "",
     )
     return Folded(tagged, None, [], np.empty((0, 0), np.float32))
 
@@ -147,21 +152,26 @@ def _status(framed: Event[MediaFramed], missing: list[str], failures: list[str])
 
 
 def _items(
-    done: list[Event[ItemsMatched] | Event[ItemsIndexed]], thresholds: Thresholds
+    done: list[Event[ItemsMatched] | Event[ItemsIndexed]],
+    thresholds: Thresholds,
+    embedder: str | None,
 ) -> tuple[list[TaggedItem], Vectors, list[int]]:
-    """Items in frame order, their vectors, and the indices of those that repeat none."""
-    found: list[tuple[str, MatchedItem]] = [
-        (event.data.frame.frame_id, item)
-        for event in done
-        if isinstance(event.data, ItemsMatched)
-        for item in event.data.items
-    ]
-    if not found:
-        return [], np.empty((0, 0), np.float32), []
-    vectors = np.stack([item.array() for _, item in found])
-    repeats = near_duplicates(
-        vectors, [item.category for _, item in found], thresholds.within, thresholds.across
-    )
+    """Items in frame order, the vectors of this embedder, and for each the index of its item,
+    those of items that repeat none."""
+    matched = [event.data for event in done if isinstance(event.data, ItemsMatched)]
+    found = [(data.frame.frame_id, item) for data in matched for item in data.items]
+    makers = [data.embedder for data in matched for _ in data.items]
+    repeats: list[int | None] = [None] * len(found)
+    vectors: Vectors = np.empty((0, 0), np.float32)
+    for maker in sorted(set(makers)):
+        rows = [row for row, by in enumerate(makers) if by == maker]
+        made = np.stack([found[row][1].array() for row in rows])
+        categories = [found[row][1].category for row in rows]
+        near = near_duplicates(made, categories, thresholds.within, thresholds.across)
+        for row, repeat in zip(rows, near, strict=True):
+            repeats[row] = rows[repeat] if repeat is not None else None
+        if maker == embedder:
+            vectors = made[[repeat is None for repeat in near]]
     items = [
         TaggedItem(
             **item.model_dump(include=set(Item.model_fields)),
@@ -171,7 +181,8 @@ def _items(
         )
         for (frame, item), repeat in zip(found, repeats, strict=True)
     ]
-    return items, vectors, [i for i, repeat in enumerate(repeats) if repeat is None]
+    kept = [row for row, repeat in enumerate(repeats) if repeat is None and makers[row] == embedder]
+    return items, vectors, kept
 
 
 def _points(indexed: list[ItemsIndexed]) -> list[TaggedPoint]:

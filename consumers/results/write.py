@@ -10,6 +10,7 @@ import structlog
 from consumers.results.fold import Folded
 from core.blobs.port import Blob, BlobStore
 from core.envelope import dump
+from core.errors import CollectionMissingError
 from core.events import MediaTagged, TaggedItem, Vectors
 from core.ids import content_hash, point_id, tagged_id
 from core.results.keys import result_key
@@ -18,6 +19,7 @@ from core.vectors.port import CollectionSpec, Filter, Point, VectorStore
 
 _log = structlog.get_logger()
 
+_OF_MEDIA = "media_items__"
 _INDEXED = ("media_id", "item_id", "class_name", "category")
 
 
@@ -39,8 +41,9 @@ class ResultWriter:
         self._vectors = vectors
         self._created: set[str] = set()
 
-    async def store(self, pipeline: str, root: str, folded: Folded) -> Revised | None:
+    async def store(self, root: str, folded: Folded) -> Revised | None:
         """The revision to announce, or None where the newest one says the same already."""
+        pipeline = folded.tagged.pipeline
         media = folded.tagged.media_id
         key = result_key(media, pipeline)
         bare = folded.tagged.model_copy(update={"revision": 0, "result_key": key})
@@ -54,6 +57,7 @@ class ResultWriter:
             revision = latest.revision + 1 if latest is not None else 1
         tagged = bare.model_copy(update={"revision": revision})
         value = dump(tagged)
+        embedder = tagged.embedder if folded.unique and tagged.product is None else None
         new = Latest(
             revision=revision,
             digest=digest,
@@ -61,11 +65,18 @@ class ResultWriter:
             root=root,
             status=tagged.status,
             announced=False,
+            collections=[media_collection(embedder)] if embedder is not None else [],
         )
-        await self._parts.put_latest(media, new)
+        # Where vectors may stand is noted before they do, so that whoever folds the medium next,
+        # on whatever host, finds those of an attempt that a crash cut short.
+        holding = {*await self._holding(latest), *(new.collections or [])}
+        begun = new.model_copy(update={"collections": sorted(holding)})
+        await self._parts.put_latest(media, begun)
         await self._blobs.put([Blob(key, value, "application/json")])
-        if tagged.embedder is not None and tagged.product is None:
-            await self._replace_vectors(media, tagged.embedder, folded.unique, folded.vectors)
+        if embedder is not None:
+            await self._replace_vectors(media, embedder, folded.unique, folded.vectors)
+        for collection in holding.difference(new.collections or []):
+            await self._remove_vectors(collection, Filter({"media_id": [media]}))
         return Revised(tagged, tagged_id(media, revision, value), new)
 
     async def announced(self, revised: Revised) -> None:
@@ -73,14 +84,20 @@ class ResultWriter:
         done = revised.latest.model_copy(update={"announced": True})
         await self._parts.put_latest(revised.tagged.media_id, done)
 
+    async def _holding(self, latest: Latest | None) -> list[str]:
+        """Collections that may hold vectors of an earlier revision."""
+        if latest is None:
+            return []
+        if latest.collections is not None:
+            return latest.collections
+        return [name for name in await self._vectors.collections() if name.startswith(_OF_MEDIA)]
+
     async def _replace_vectors(
         self, media: str, embedder: str, unique: list[TaggedItem], vectors: Vectors
     ) -> None:
         """The medium's unique items, and no others, stand in the collection of their embedder."""
         collection = media_collection(embedder)
         if collection not in self._created:
-            if not unique:
-                return
             spec = CollectionSpec(collection, embedder, vectors.shape[1], _INDEXED)
             await self._vectors.create(spec)
             self._created.add(collection)
@@ -88,15 +105,24 @@ class ResultWriter:
             Point(point_id(item.item_id), vector, _payload(media, item))
             for item, vector in zip(unique, vectors, strict=True)
         ]
-        if points:
+        try:
             await self._vectors.upsert(collection, embedder, points)
+        except CollectionMissingError:
+            self._created.discard(collection)  # somebody dropped it: the next try makes it anew
+            raise
         stale = Filter({"media_id": [media]}, {"item_id": [point.id for point in points]})
-        await self._vectors.delete(collection, stale)
+        await self._remove_vectors(collection, stale)
+
+    async def _remove_vectors(self, collection: str, where: Filter) -> None:
+        try:
+            await self._vectors.delete(collection, where)
+        except CollectionMissingError:
+            _log.info("vectors_gone_already", collection=collection)
 
 
 def media_collection(embedder: str) -> str:
     """One collection for all media of an embedder; a new model starts a new one."""
-    return f"media_items__{hashlib.sha256(embedder.encode()).hexdigest()[:8]}"
+    return f"{_OF_MEDIA}{hashlib.sha256(embedder.encode()).hexdigest()[:8]}"
 
 
 def _payload(media: str, item: TaggedItem) -> dict[str, object]:

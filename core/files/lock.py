@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from core.errors import BusyError, OutageError
+from core.files.private import make_private_folder, private_file
 from core.files.space import shortage
 
 _HANDOVER_LIMIT_S = 5.0
@@ -39,8 +40,8 @@ class FileLock:
             OutageError: the folder cannot be written.
         """
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            make_private_folder(self._path.parent)
+            descriptor = private_file(str(self._path), os.O_RDWR | os.O_CREAT)
         except OSError as error:
             lacks = shortage(self._path.parent)
             raise OutageError(f"cannot open the lock file {self._path}: {error}{lacks}") from error

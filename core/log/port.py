@@ -70,6 +70,11 @@ class Record:
     def partition(self) -> int:
         return self.tp.partition
 
+    @property
+    def place(self) -> str:
+        """``TOPIC:PARTITION:OFFSET``, as people name a record."""
+        return f"{self.tp.topic}:{self.tp.partition}:{self.offset}"
+
 
 @dataclass(frozen=True, slots=True)
 class Fence:
@@ -80,7 +85,8 @@ class Fence:
 
 
 class RebalanceListener(Protocol):
-    """Told about ownership; both calls are awaited before fetching goes on."""
+    """Told about ownership; both calls are awaited before fetching goes on. Neither is cut short:
+    a fetch that is cancelled meanwhile leaves it to its end, and ``close`` waits for it."""
 
     async def assigned(self, partitions: frozenset[TopicPartition]) -> None:
         """These are ours from now on."""

@@ -6,10 +6,6 @@ A part is the event itself, in structured mode, so nothing about it is lost.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import TypeVar
-
 from pydantic import BaseModel
 
 from core.envelope import Event, decode, encode_structured
@@ -25,13 +21,20 @@ from core.events import (
 )
 from core.log.port import Record, TopicPartition
 from core.results.keys import latest_key, latest_prefix, media_of
+from core.results.medium import KEPT_UPLOADS, Forgotten, MediaParts, Run
 from core.state.port import StateStore
 
-D = TypeVar("D", bound=Data)
+_COUNTED = 1000
 
 
 class FrameList(BaseModel):
-    """The frames of a medium under one pipeline, and the upload that they were made for."""
+    """The frames of a medium under one pipeline.
+
+    Attributes:
+        root: of the upload that they were made for.
+        framed: what is published of them.
+        prompt: what to search them for, of that upload; None for the default.
+    """
 
     root: str
     framed: MediaFramed
@@ -39,7 +42,14 @@ class FrameList(BaseModel):
 
 
 class Latest(BaseModel):
-    """The newest revision of a medium's result. ``digest`` is over all but the revision."""
+    """The newest revision of a medium's result.
+
+    Attributes:
+        digest: over all but the revision.
+        announced: whether the revision stands in the log.
+        collections: of media, where vectors of the medium may stand; None in what was written
+            before that was noted.
+    """
 
     revision: int
     digest: str
@@ -47,88 +57,19 @@ class Latest(BaseModel):
     root: str
     status: Status
     announced: bool
-
-
-Run = tuple[str, str]
-"""What one announcement led to under one pipeline: (root, pipeline)."""
-
-
-@dataclass(slots=True)
-class MediaParts:
-    """What is known of one medium.
-
-    Attributes:
-        uploads: root -> its upload.
-        framed: run -> its list of frames, with the offset it was read at.
-        frames: run -> frame id -> the frame's matched or indexed items.
-        dead: run -> frame id, or "" for the medium itself -> why it was given up.
-        analysis: what the language model says.
-    """
-
-    uploads: dict[str, Event[MediaUploaded]] = field(default_factory=dict)
-    framed: dict[Run, tuple[int, Event[MediaFramed]]] = field(default_factory=dict)
-    frames: dict[Run, dict[str, Event[ItemsMatched] | Event[ItemsIndexed]]] = field(
-        default_factory=dict
-    )
-    dead: dict[Run, dict[str, Event[DeadLetter]]] = field(default_factory=dict)
-    analysis: Event[MediaAnalyzed] | None = None
-
-    def add(self, event: Event[Data], offset: int) -> None:
-        """Adds one part; adding it again changes nothing."""
-        data, run = event.data, (event.root, event.pipeline)
-        if isinstance(data, MediaUploaded):
-            self.uploads[event.root] = event.of(MediaUploaded)
-        elif isinstance(data, MediaFramed):
-            known = self.framed.get(run)
-            if known is None or known[0] < offset:
-                self.framed[run] = (offset, event.of(MediaFramed))
-        elif isinstance(data, ItemsMatched):
-            self.frames.setdefault(run, {})[data.frame.frame_id] = event.of(ItemsMatched)
-        elif isinstance(data, ItemsIndexed):
-            self.frames.setdefault(run, {})[data.frame.frame_id] = event.of(ItemsIndexed)
-        elif isinstance(data, MediaAnalyzed):
-            self.analysis = event.of(MediaAnalyzed)
-        elif isinstance(data, DeadLetter) and data.stage != "analyze":
-            self.dead.setdefault(run, {})[event.frame or ""] = event.of(DeadLetter)
-
-    def newest(self) -> tuple[Run, Event[MediaFramed]] | None:
-        """The run that counts: the one whose list of frames stands last in the log.
-
-        Lists of one medium share a partition, so their offsets are in order whatever order they
-        were read in.
-        """
-        if not self.framed:
-            return None
-        run = max(self.framed, key=lambda key: self.framed[key][0])
-        return run, self.framed[run][1]
-
-    def superseded(self) -> list[Run]:
-        """Runs whose list of frames is older than the newest. One that has no list yet may still
-        become the newest: its items came ahead of it."""
-        newest = self.newest()
-        return [run for run in self.framed if newest is not None and run != newest[0]]
-
-    def unframed(self) -> list[str]:
-        """Roots of uploads that have neither frames nor a reason yet."""
-        answered = {root for root, _ in self.framed}
-        answered |= {root for (root, _), dead in self.dead.items() if "" in dead}
-        return sorted(set(self.uploads) - answered)
-
-    def unaccounted(self) -> list[str]:
-        """Frame ids of the newest run that are neither done nor given up."""
-        newest = self.newest()
-        if newest is None:
-            return []
-        run, framed = newest
-        known = self.frames.get(run, {}).keys() | self.dead.get(run, {}).keys()
-        return [f.frame_id for f in framed.data.frames if f.frame_id not in known]
+    collections: list[str] | None = None
 
 
 class PartStore:
-    """Parts of media in the state store."""
+    """Parts of media in the state store.
 
-    def __init__(self, state: StateStore) -> None:
+    Args:
+        keep: newest uploads of a medium that stay known by name; older ones are only counted.
+    """
+
+    def __init__(self, state: StateStore, keep: int = KEPT_UPLOADS) -> None:
         self._state = state
+        self._keep = keep
 
     async def frame_list(self, media_id: str, pipeline: str) -> FrameList | None:
         value = await self._state.get(f"frames/{media_id}/{pipeline}")
@@ -152,42 +93,66 @@ class PartStore:
             for key, value in await self._state.scan(latest_prefix())
         }
 
-    async def put_part(self, partition: int, event: Event[Data], offset: int) -> None:
+    async def put_part(self, partition: int, event: Event[Data], position: int) -> None:
         """Marks the medium as open, then stores the part: a crash between the two only costs a
-        look at a medium that nothing is new about."""
+        look at a medium that nothing is new about.
+
+        Args:
+            position: of an upload by ``core.results.medium.position_of``, else the offset.
+        """
         await self._state.put(
             [
                 (_open_key(partition, event.subject), b""),
-                (_part_key(event, offset), encode_structured(event).value or b""),
+                (_part_key(event, position), encode_structured(event).value or b""),
             ]
         )
 
     async def parts(self, media_id: str) -> MediaParts:
         """All parts of a medium, in key order."""
-        parts = MediaParts()
-        for key, value in await self._state.scan(f"part/{media_id}/"):
-            parts.add(_decode_part(value), offset=int(key.rpartition("/")[2]))
+        found = dict(await self._state.scan(f"part/{media_id}/"))
+        known = found.pop(_forgotten_key(media_id), None)
+        parts = MediaParts(keep=self._keep)
+        if known is not None:
+            parts.forgotten = Forgotten.model_validate_json(known)
+        for key, value in found.items():
+            event, position = _decode_part(value), int(key.rpartition("/")[2])
+            parts.add(event, position)
+            parts.stored[key] = (event, position)
         return parts
 
-    async def forget(self, media_id: str, runs: Sequence[Run]) -> None:
-        """Removes the items of runs that no longer count; uploads and lists of frames stay."""
-        gone = [
-            key
-            for run in runs
-            for key in await self._state.keys(_run_prefix(media_id, run))
-            if key.split("/")[5] in ("items", "dead")
-        ]
-        if gone:
-            await self._state.delete(gone)
+    async def forget(self, media_id: str, parts: MediaParts) -> None:
+        """Removes what the result of these parts, which are whole and all there are, can do
+        without. A crash in between leaves what the next call finds, and counts nothing twice."""
+        keys, remembered = parts.superfluous()
+        if keys:
+            await self._state.put(
+                [(_forgotten_key(media_id), remembered.model_dump_json().encode())]
+            )
+            await self._state.delete(keys)
 
-    async def open_media(self, partition: int) -> list[str]:
-        """Media with parts that no announced result covers yet."""
+    async def open_media(
+        self, partition: int, limit: int, after: str | None = None
+    ) -> tuple[list[str], str | None]:
+        """A page of media with parts that no announced result covers yet; the second value goes
+        into the next ``after``."""
         prefix = _open_key(partition, "")
-        return [key.removeprefix(prefix) for key in await self._state.keys(prefix)]
+        keys, rest = await self._state.page(prefix, limit, after)
+        return [key.removeprefix(prefix) for key in keys], rest
 
     async def unannounced(self) -> int:
         """Media, of all partitions, that wait for parts or for their announcement."""
-        return len(await self._state.keys("open/"))
+        count, after = 0, None
+        while True:
+            keys, after = await self._state.page("open/", _COUNTED, after)
+            count += len(keys)
+            if after is None:
+                return count
+
+    async def waiting_for(self, limit: int) -> dict[str, list[str]]:
+        """Some media that :meth:`unannounced` counts, and what each still waits for."""
+        keys, _ = await self._state.page("open/", limit)
+        media = [key.split("/", 2)[2] for key in keys]
+        return {one: (await self.parts(one)).missing() for one in media}
 
     async def close_media(self, partition: int, media_id: str) -> None:
         await self._state.delete([_open_key(partition, media_id)])
@@ -197,24 +162,24 @@ def _open_key(partition: int, media_id: str) -> str:
     return f"open/{partition}/{media_id}"
 
 
-def _run_prefix(media_id: str, run: Run) -> str:
-    root, pipeline = run
-    return f"part/{media_id}/{root}/{pipeline or '-'}/"
+def _forgotten_key(media_id: str) -> str:
+    return f"part/{media_id}/forgotten"
 
 
-def _part_key(event: Event[Data], offset: int) -> str:
-    """``part/MEDIA/ROOT/PIPELINE/FRAME/KIND/...``: one key a part, so that a repeat overwrites;
-    a list of frames carries its offset, because the newest one counts."""
-    data = event.data
-    prefix = _run_prefix(event.subject, (event.root, event.pipeline))
+def _part_key(event: Event[Data], position: int) -> str:
+    """``part/MEDIA/ROOT/PIPELINE/FRAME/KIND/...``: one key a part, so that a repeat overwrites.
+    Uploads, lists of frames and analyses carry their position, because the newest ones count."""
+    data, run = event.data, Run(event.root, event.pipeline)
+    prefix = f"part/{event.subject}/{run.root}/{run.pipeline or '-'}/"
     frame = event.frame.rpartition("/")[2] if event.frame else "medium"
     if isinstance(data, MediaFramed):
-        return f"{prefix}medium/framed/{offset}"
+        return f"{prefix}medium/framed/{position}"
     if isinstance(data, DeadLetter):
-        # The medium itself given up is part of the answer to its upload, and is never forgotten.
         return f"{prefix}{frame}/{'dead' if event.frame else 'refused'}/{data.stage}/0"
     if isinstance(data, ItemsMatched | ItemsIndexed):
         return f"{prefix}{frame}/items/0"
+    if isinstance(data, MediaUploaded | MediaAnalyzed):
+        return f"{prefix}{frame}/{data.topic}/{position}"
     return f"{prefix}{frame}/{data.topic}/0"
 
 

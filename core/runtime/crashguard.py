@@ -79,6 +79,11 @@ class CrashGuard:
             self._until.pop(tp, None)
         await self._state.delete(clear)
 
+    def forget(self, partitions: Collection[TopicPartition]) -> None:
+        """They are somebody else's, or never became ours: their marks are not ours to remove."""
+        for tp in partitions:
+            self._until.pop(tp, None)
+
     @property
     def cautious(self) -> bool:
         """Whether records must pass through :meth:`watch`, because there are suspects."""

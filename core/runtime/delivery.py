@@ -5,7 +5,6 @@ The loop in ``core.runtime.runner`` knows what may run; this file knows what hap
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
 from collections.abc import Callable
@@ -18,10 +17,10 @@ from core.blobs.port import BlobStore
 from core.claimcheck import decode_checked
 from core.envelope import attributes_of
 from core.errors import (
+    AbandonedError,
     OutageError,
     OwnershipLostError,
     PermanentError,
-    SettingsError,
     StageStopError,
 )
 from core.events import Tombstone
@@ -69,7 +68,9 @@ class Delivery:
 
         Raises:
             StageStopError: the stage must stop; the record's offset must stay.
-            OwnershipLostError: the partition went away meanwhile.
+            AbandonedError: the partition went away meanwhile, or the stage was asked to stop
+                before another try; the record's offset must stay.
+            OutageError: a dependency is away, and the stage was asked to stop.
         """
         started = time.perf_counter()
         outcome = await self._until_done(record, owned, started)
@@ -97,8 +98,8 @@ class Delivery:
             try:
                 messages = await self._attempt(record, attempts + 1)
                 await self._publish(messages, owned)
-            except (StageStopError, SettingsError, OwnershipLostError):
-                raise  # a topic or a right that is missing is no event's fault
+            except (StageStopError, AbandonedError):
+                raise  # no event is to blame
             except OutageError as outage:
                 await self._gate.outage(outage)
             except Exception as error:
@@ -117,7 +118,8 @@ class Delivery:
         self, record: Record, owned: Callable[[], bool], error: Exception, attempts: int
     ) -> None:
         """Publishes the dead letter; waits out outages of the log."""
-        letter = dead_letter(record, self._stage.name, self._stage.pipeline, error, attempts)
+        pipeline = self._stage.path(attributes_of(record).get("pipeline", ""))
+        letter = dead_letter(record, self._stage.name, pipeline, error, attempts)
         _log.warning(
             "event_dead_lettered",
             stage=self._stage.name,
@@ -156,9 +158,7 @@ class Delivery:
             return []
         context = Context(record.tp, record.offset, attempt)
         outputs = await self._stage.handle(event, context)
-        return await encode_outputs(
-            self._stage.name, event, outputs, self._stage.pipeline, self._blobs
-        )
+        return await encode_outputs(self._stage, event, outputs, self._blobs)
 
     async def _publish(self, messages: list[Message], owned: Callable[[], bool]) -> None:
         # After a revoke somebody else does this event again; what we say now would come twice.
@@ -178,7 +178,7 @@ class Delivery:
             reason=str(error),
             next_attempt_in_s=round(delay, 3),
         )
-        await asyncio.sleep(delay)
+        await self._gate.rest(delay)
 
 
 def _trace(

@@ -79,46 +79,60 @@ class Lanes(Generic[T]):
 
 
 class CommitTracker:
-    """The contiguous prefix of finished offsets of one partition.
+    """The contiguous prefix of finished offsets of one partition, and how far beyond it one may go.
 
-    Offsets may have gaps (compaction), so "contiguous" means contiguous among those delivered.
-    Committing offset ``n`` says that everything before ``n`` is done.
+    Offsets may have gaps (compaction, markers of transactions), so "contiguous" means contiguous
+    among those delivered. Committing offset ``n`` says that everything before ``n`` is done.
+
+    Args:
+        start: what is committed; reading begins there, or behind a gap.
+        spread: offsets from what is committed on of which events may be under way. A crash repeats
+            no more than these.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, start: int = 0, spread: int = 1 << 62) -> None:
         self._open: deque[int] = deque()
         self._done: set[int] = set()
-        self._prefix: int | None = None
-        self._committed: int | None = None
+        self._read = start
+        self._committed = start
+        self._spread = spread
 
     @property
-    def in_flight(self) -> int:
-        """Delivered offsets behind the prefix, finished ones included."""
-        return len(self._open)
+    def prefix(self) -> int:
+        """Everything before it is done, or was never there."""
+        return self._open[0] if self._open else self._read
 
     @property
-    def newest(self) -> int | None:
-        return self._open[-1] if self._open else None
+    def room(self) -> int:
+        """Offsets that may still be read and begun at once, as things stand."""
+        return self._committed + self._spread - self._read
+
+    @property
+    def room_to_gain(self) -> int:
+        """What :attr:`room` would be after a commit."""
+        return self.prefix + self._spread - self._read
 
     def deliver(self, offset: int) -> bool:
         """Notes an offset as read; False for one that is behind what was read before."""
-        last = self._open[-1] if self._open else (self._prefix or 0) - 1
-        if offset <= last:
+        if offset < self._read:
             return False
         self._open.append(offset)
+        self._read = offset + 1
         return True
+
+    def fits(self, offset: int) -> bool:
+        """Whether its event may begin."""
+        return offset < self._committed + self._spread
 
     def finish(self, offset: int) -> None:
         """Notes an offset as done: handled, skipped or dead-lettered."""
         self._done.add(offset)
         while self._open and self._open[0] in self._done:
-            first = self._open.popleft()
-            self._done.remove(first)
-            self._prefix = first + 1
+            self._done.remove(self._open.popleft())
 
     def committable(self) -> int | None:
         """The offset to commit, None when nothing has moved since the last one committed."""
-        return self._prefix if self._prefix != self._committed else None
+        return self.prefix if self.prefix > self._committed else None
 
     def committed(self, offset: int) -> None:
-        self._committed = offset
+        self._committed = max(self._committed, offset)

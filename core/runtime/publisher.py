@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from core.blobs.port import BlobStore
 from core.claimcheck import encode_checked
 from core.envelope import Event, dump, type_of
+from core.errors import StageStopError
 from core.events import Data
 from core.ids import event_id
 from core.log.port import EventLog, Fence, Message
-from core.runtime.stage import Output
+from core.runtime.stage import Output, Stage
 from core.tracing.traces import traceparent
+
+_Part = tuple[Sequence[Message], asyncio.Future[None]]
 
 
 class Publisher:
@@ -22,7 +25,7 @@ class Publisher:
     def __init__(self, log: EventLog, fence: Callable[[], Fence | None]) -> None:
         self._log = log
         self._fence = fence
-        self._pending: list[tuple[Sequence[Message], asyncio.Future[None]]] = []
+        self._pending: list[_Part] = []
         self._writer: asyncio.Task[None] | None = None
 
     async def publish(self, messages: Sequence[Message]) -> None:
@@ -48,30 +51,43 @@ class Publisher:
                 try:
                     await self._log.publish(messages, self._fence())
                 except Exception as error:  # handed to every caller of this write
-                    for _, future in batch:
-                        if not future.done():
-                            future.set_exception(error)
+                    _answer(batch, error)
+                except BaseException:
+                    self._pending = batch + self._pending
+                    raise
                 else:
-                    for _, future in batch:
-                        if not future.done():
-                            future.set_result(None)
+                    _answer(batch)
+        except BaseException as error:
+            # Ended, or broken in no usual way: whoever waits must not wait for ever.
+            batch, self._pending = self._pending, []
+            _answer(batch, StageStopError(f"publishing was cut off: {error!r}"))
+            raise
         finally:
             self._writer = None
 
 
-def derive(
-    stage: str, parent: Event[Data], output: Output, pipeline: str, value: bytes
-) -> Event[Data]:
+def _answer(batch: Iterable[_Part], error: Exception | None = None) -> None:
+    for _, future in batch:
+        if future.done():
+            continue
+        if error is None:
+            future.set_result(None)
+        else:
+            future.set_exception(error)
+
+
+def derive(stage: Stage, parent: Event[Data], output: Output, value: bytes) -> Event[Data]:
     """The event that ``stage`` makes of ``parent``: ids derived, attributes inherited."""
-    identity = output.event_id or event_id(stage, type_of(output.data), parent.id, value)
+    name = stage.name
+    identity = output.event_id or event_id(name, type_of(output.data), parent.id, value)
     return Event(
         id=identity,
-        source=f"/stages/{stage}",
+        source=f"/stages/{name}",
         subject=output.data.media_id,
         root=parent.root,
         data=output.data,
         purpose=parent.purpose,
-        pipeline=output.pipeline or parent.pipeline or pipeline,
+        pipeline=output.pipeline or stage.path(parent.pipeline),
         frame=output.frame or parent.frame,
         replay=parent.replay,
         traceparent=traceparent(parent.root, identity),
@@ -80,12 +96,12 @@ def derive(
 
 
 async def encode_outputs(
-    stage: str, parent: Event[Data], outputs: Sequence[Output], pipeline: str, blobs: BlobStore
+    stage: Stage, parent: Event[Data], outputs: Sequence[Output], blobs: BlobStore
 ) -> list[Message]:
     """The records of a handler's outputs, in order."""
     messages = []
     for output in outputs:
         value = dump(output.data)
-        event = derive(stage, parent, output, pipeline, value)
+        event = derive(stage, parent, output, value)
         messages.append(await encode_checked(event, value, blobs))
     return messages

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import structlog
 
-from core.errors import OutageError
+from core.errors import OutageError, StoppingError
+from core.runtime.waiting import pause
 
 _log = structlog.get_logger()
 
@@ -41,39 +42,75 @@ class OutageGate:
 
     Without the gate every event in flight would hammer a store that is trying to come back. The
     prober is the task that met the outage first; it alone reopens the gate.
+
+    Attributes:
+        reason: why it is closed, None while it is open.
     """
 
     def __init__(self, stage: str, policy: RetryPolicy) -> None:
         self._stage = stage
         self._policy = policy
-        self._open = asyncio.Event()
-        self._open.set()
+        self._passable = asyncio.Event()
+        self._passable.set()
+        self._end = asyncio.Event()
         self._prober: asyncio.Task[object] | None = None
         self._failures = 0
         self.reason: str | None = None
 
     @property
     def closed(self) -> bool:
-        return not self._open.is_set()
+        return self.reason is not None
+
+    def end(self) -> None:
+        """Nobody waits any more: who waits in here, and who comes later, goes on at once, and
+        where the dependency is still away, with an error."""
+        self._end.set()
+        self._passable.set()
 
     async def passed(self) -> None:
-        """Returns at once while open, and for the prober; else when the dependency is back."""
-        if self._prober is None or self._prober is not asyncio.current_task():
-            await self._open.wait()
+        """Returns at once while open, and for the prober; else when the dependency is back.
+
+        Raises:
+            OutageError: it is away, and nobody waits any more.
+        """
+        if self._prober is not None and self._prober is asyncio.current_task():
+            return
+        while self.reason is not None:
+            if self._end.is_set():
+                raise OutageError(self.reason)
+            await self._passable.wait()
 
     async def outage(self, error: OutageError) -> None:
-        """Called by the task that met the outage; returns when it should try again."""
+        """Called by the task that met the outage; returns when it should try again.
+
+        Raises:
+            OutageError: this one, once nobody waits any more.
+        """
+        if self._end.is_set():
+            raise error
         me = asyncio.current_task()
         if self._prober is not None and self._prober is not me:
-            await self._open.wait()
+            await self.passed()
             return
         self._prober = me
-        self._open.clear()
+        self._passable.clear()
         self._failures += 1
         self.reason = str(error)
         if self._failures == 1:
             _log.warning("stage_paused", stage=self._stage, reason=self.reason, lost="nothing")
-        await asyncio.sleep(self._policy.base_s / 2 + self._policy.delay(self._failures))
+        await pause(self._policy.base_s / 2 + self._policy.delay(self._failures), self._end)
+        if self._end.is_set():
+            raise error
+
+    async def rest(self, seconds: float) -> None:
+        """Waits before another try that has nothing to do with an outage.
+
+        Raises:
+            StoppingError: nobody waits any more.
+        """
+        await pause(seconds, self._end)
+        if self._end.is_set():
+            raise StoppingError(f"{self._stage} was asked to stop before another try")
 
     def recovered(self) -> None:
         """Called after a task's success: the prober's reopens the gate for all."""
@@ -81,11 +118,11 @@ class OutageGate:
             return
         _log.info("stage_resumed", stage=self._stage, after_failures=self._failures)
         self._failures = 0
-        self.reason = None
         self.left()
 
     def left(self) -> None:
         """Called when a task ends, however it ends: a gate must not stay shut without prober."""
         if self._prober is not None and self._prober is asyncio.current_task():
             self._prober = None
-            self._open.set()
+            self.reason = None
+            self._passable.set()

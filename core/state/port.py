@@ -27,6 +27,17 @@ class StateStore(Protocol):
         """Keys that start with ``prefix``, sorted."""
         ...
 
+    async def page(
+        self, prefix: str, limit: int, after: str | None = None
+    ) -> tuple[list[str], str | None]:
+        """Up to ``limit`` of the keys that start with ``prefix``, in an order of the store's own;
+        the second value goes into the next ``after``, and is None behind the last page.
+
+        A key that stays where it is comes once. One that is put or deleted between two pages may
+        or may not.
+        """
+        ...
+
     async def scan(self, prefix: str) -> list[tuple[str, bytes]]:
         """Keys and values that start with ``prefix``, sorted by key."""
         ...

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 from collections.abc import Sequence
+from itertools import islice
 
 from minio import Minio
 from minio.error import S3Error
@@ -51,6 +52,24 @@ class S3StateStore:
 
     async def keys(self, prefix: str) -> list[str]:
         return sorted(await self._names(prefix))
+
+    async def page(
+        self, prefix: str, limit: int, after: str | None = None
+    ) -> tuple[list[str], str | None]:
+        """In the order of the objects' names; ``after`` is one."""
+        start = name_prefix(prefix, self._root)
+        if start is None:
+            return [], None
+
+        def job(client: Minio) -> list[str]:
+            listing = client.list_objects(
+                self._bucket, prefix=start, recursive=True, start_after=after
+            )
+            return [entry.object_name or "" for entry in islice(listing, limit)]
+
+        names = await self._connection.call(job)
+        keys = [key for name in names if (key := key_of(name, self._root)) is not None]
+        return keys, names[-1] if len(names) == limit else None
 
     async def scan(self, prefix: str) -> list[tuple[str, bytes]]:
         """Fetches many values at once. One that is deleted meanwhile is left out."""

@@ -58,6 +58,18 @@ class SqliteStateStore:
         found = await self._range("SELECT key FROM state", prefix)
         return [key for (key,) in found]
 
+    async def page(
+        self, prefix: str, limit: int, after: str | None = None
+    ) -> tuple[list[str], str | None]:
+        """In the order of the keys."""
+        start = prefix if after is None else f"{after}\0"
+        with self._database.reading() as db:
+            rows = db.execute(
+                "SELECT key FROM state WHERE key >= ? ORDER BY key LIMIT ?", (start, limit)
+            ).fetchall()
+        found = [key for (key,) in rows if key.startswith(prefix)]
+        return found, found[-1] if len(found) == limit else None
+
     async def scan(self, prefix: str) -> list[tuple[str, bytes]]:
         found = await self._range("SELECT key, value FROM state", prefix)
         return [(key, value) for key, value in found]

@@ -42,6 +42,9 @@ def near_duplicates(
     rows = np.ascontiguousarray(vectors, dtype=np.float32)
     kinds = np.unique(np.asarray(categories), return_inverse=True)[1]
     index = faiss.IndexFlatIP(rows.shape[1])
+    # It is the calling thread's own number, so that setting it once at the start would not do.
+    # Threads for a few vectors wait for each other longer than they compare, and spin meanwhile.
+    faiss.omp_set_num_threads(1)
 
     repeats: list[int | None] = []
     kept = np.zeros(len(rows), dtype=bool)

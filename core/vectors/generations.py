@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 
+from core.errors import EmbedderMismatchError
 from core.vectors.port import CollectionSpec, VectorStore
 
 INDEXED = (
@@ -43,9 +44,24 @@ class Generations:
         known = await self._vectors.collections()
         numbers = {int(m[1]): name for name in known if (m := self._name.match(name))}
         ours = [n for n, name in numbers.items() if known[name].embedder == embedder]
-        name = f"{self._alias}__g{max(ours) if ours else max(numbers, default=0) + 1}"
-        if name not in known:
-            await self._vectors.create(CollectionSpec(name, embedder, dim, INDEXED))
+        if ours:
+            name = self._numbered(max(ours))
+        else:
+            name = await self._make(max(numbers, default=0) + 1, embedder, dim)
         if await self._vectors.serving(self._alias) is None:
             await self._vectors.serve(self._alias, name)
         return name
+
+    async def _make(self, number: int, embedder: str, dim: int) -> str:
+        """The first from this number on that another process has not just made for its embedder."""
+        while True:
+            name = self._numbered(number)
+            try:
+                await self._vectors.create(CollectionSpec(name, embedder, dim, INDEXED))
+            except EmbedderMismatchError:
+                number += 1
+            else:
+                return name
+
+    def _numbered(self, number: int) -> str:
+        return f"{self._alias}__g{number}"

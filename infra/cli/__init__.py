@@ -9,6 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from core.errors import TaggingError
+from core.runtime.threads import limit_threads
 from infra.cli.lazy import LazyCommand
 
 _COMMANDS = {
@@ -52,6 +53,7 @@ def _tagger() -> None:
 
 def main() -> None:
     """The console script: what a user can mend is one line on stderr, never a traceback."""
+    limit_threads()
     try:
         app()
     except TaggingError as error:

@@ -62,7 +62,7 @@ async def _consume(
             view.say(f"{', '.join(stages)}: running")
             yield StageWorker(engine)
 
-    await run_worker(settings, opening, stop)
+    await run_worker(settings, opening, stop, stages)
     view.say(f"{', '.join(stages)}: stopped in order")
 
 

@@ -95,9 +95,9 @@ async def _play(settings: Settings, place: Path, page: Path, stop: asyncio.Event
     async def work(ports: Ports) -> _Played:
         screen.remark("drawing a wardrobe, photos of it and a film")
         await asyncio.to_thread(write_catalog, place / "catalog")
-        drawing = asyncio.create_task(asyncio.to_thread(write_media, place / "media"))
-        await _stock(ports, place / "catalog")
-        truth = await drawing
+        truth, _ = await asyncio.gather(
+            asyncio.to_thread(write_media, place / "media"), _stock(ports, place / "catalog")
+        )
         results = await _tag(ports, place / "media", truth)
         await write_report(page, results, ports.blobs, "Tagging engine: the demo")
         return _Played(results, score(truth, results))

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from core.errors import BusyError
+from core.runtime.supervised import supervised
 from core.settings import Settings
 from infra.cli.options import DataDir, load_settings, only_given, single
 from infra.cli.show.live import StatusView, duration, left_out, line
@@ -61,12 +62,9 @@ async def _run(
                 service = Service(engine, folders)
                 observer = await Observer.of(service)
                 view.say("running; Ctrl-C stops" if not until_idle else "running until all is done")
-                showing = asyncio.create_task(view.show(observer))
-                try:
+                async with supervised() as tasks:
+                    tasks.start("status", view.show(observer))
                     await service.run(stop, until_idle)
-                finally:
-                    showing.cancel()
-                    await asyncio.gather(showing, return_exceptions=True)
                 status = await observer.status(exact=True)
     except BusyError as busy:
         raise BusyError(

@@ -42,8 +42,9 @@ def run_until_stopped(work: Callable[[asyncio.Event], Awaitable[T]]) -> T:
         try:
             return await work(stop)
         finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+            if not asked:  # else a second one would find the way out without us, and print a trace
+                for number, handler in before.items():
+                    signal.signal(number, handler)
 
     collect_seldom()
     return asyncio.run(supervised())

@@ -48,6 +48,8 @@ def _facts(medium: MediaTagged) -> str:
         facts.append(count(len(medium.points), "item"))
     else:
         facts.append(count(len(medium.items), "item"))
+    if medium.pipeline:
+        facts.append(f"pipeline {medium.pipeline}")
     return " · ".join(facts)
 
 
@@ -55,8 +57,9 @@ def _badges(medium: MediaTagged) -> Html:
     badges = [el("li", medium.status, class_=f"badge {medium.status}")]
     if medium.cached:
         badges.append(el("li", "seen before", class_="badge"))
-    if len(medium.uploads) > 1:
-        badges.append(el("li", f"{len(medium.uploads)} uploads", class_="badge"))
+    uploads = max(medium.upload_count, len(medium.uploads))
+    if uploads > 1:
+        badges.append(el("li", f"{uploads} uploads", class_="badge"))
     return el("ul", badges, class_="badges", aria_label="Status")
 
 

@@ -13,9 +13,10 @@ from core.files.lock import FileLock
 from core.log.port import EventLog
 from core.ports import Ports
 from core.results.parts import PartStore
+from core.runtime.supervised import supervised
 from core.settings import Settings
 from core.vision.port import Profile
-from infra.wiring.adapters import open_decoder, open_ports, open_vectors, refuse_split
+from infra.wiring.adapters import data_folder, open_decoder, open_ports, open_vectors, refuse_split
 from infra.wiring.recipes import Materials, Recipe, Recipes, needs
 from infra.wiring.stages import RECIPES
 from infra.wiring.vision import choose_profile
@@ -28,29 +29,28 @@ _MAINTAIN_EVERY_S = 600.0
 class Engine:
     """Runs stages until it is stopped; one stage that cannot go on stops all."""
 
-    def __init__(self, materials: Materials, recipes: Iterable[Recipe]) -> None:
+    def __init__(
+        self,
+        materials: Materials,
+        recipes: Iterable[Recipe],
+        maintain_every_s: float = _MAINTAIN_EVERY_S,
+    ) -> None:
         self.materials = materials
         self.settings = materials.settings
         self.ports = materials.ports
         self.runners = [recipe.runner(materials) for recipe in recipes]
+        self._maintain_every_s = maintain_every_s
         self._stopping = False
 
     async def run(self) -> None:
         """Returns after :meth:`stop`, when everything in flight is done or given back; raises
         what stopped a stage."""
-        maintenance = asyncio.create_task(_maintain(self.ports.log))
-        running = {asyncio.create_task(runner.run()): runner for runner in self.runners}
-        try:
-            done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+        async with supervised(lambda _: self.stop()) as tasks:
+            tasks.start("maintenance", _maintain(self.ports.log, self._maintain_every_s))
+            stages = [tasks.start(runner.stage.name, runner.run()) for runner in self.runners]
+            await asyncio.wait(stages, return_when=asyncio.FIRST_COMPLETED)
             self.stop()
-            await asyncio.gather(*running, return_exceptions=True)
-            for task in done:
-                task.result()
-        finally:
-            for task in running:
-                task.cancel()
-            maintenance.cancel()
-            await asyncio.gather(*running, maintenance, return_exceptions=True)
+            await asyncio.wait(stages)
 
     def stop(self) -> None:
         """Asks every stage for an ordered end."""
@@ -172,12 +172,12 @@ def engine_process(settings: Settings) -> str | None:
 
 
 def _lock(settings: Settings) -> FileLock:
-    return FileLock(settings.data_dir.absolute() / "engine.lock")
+    return FileLock(data_folder(settings) / "engine.lock")
 
 
-async def _maintain(log: EventLog) -> None:
+async def _maintain(log: EventLog, every_s: float) -> None:
     while True:
-        await asyncio.sleep(_MAINTAIN_EVERY_S)
+        await asyncio.sleep(every_s)
         try:
             await log.maintain()
         except OutageError as outage:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
 
+from core.errors import OutageError, StageStopError
 from core.intake.intake import Intake
+from core.runtime.supervised import supervised
+from core.runtime.waiting import when
 from infra.running.engine import Engine
 from infra.wiring.producers import folder_producer
 
@@ -37,25 +39,36 @@ class Service:
         Producers end before the engine does, so that nothing is announced into a closing log.
         """
         ending = asyncio.Event()
-        engine = asyncio.create_task(self.engine.run())
-        producers = [asyncio.create_task(p.run(ending)) for p in self.producers.values()]
-        asked = [asyncio.create_task(stop.wait())]
-        if until_idle:
-            asked.append(asyncio.create_task(self._idle()))
-        try:
-            await asyncio.wait((engine, *producers, *asked), return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in asked:
-                task.cancel()
-            ending.set()
-            await asyncio.gather(*producers, *asked, return_exceptions=True)
-            self.engine.stop()
-            await asyncio.gather(engine, return_exceptions=True)
-        for ended in (engine, *producers):
-            ended.result()
+        async with supervised(lambda _: ending.set()) as tasks:
+            engine = tasks.start("engine", self.engine.run())
+            producers = [
+                tasks.start(f"producer of {folder}", producer.run(ending))
+                for folder, producer in self.producers.items()
+            ]
+            ends = [tasks.start("stop", when(stop, ending.set))]
+            if until_idle:
+                ends.append(tasks.start("until idle", self._idle()))
+            try:
+                await asyncio.wait((engine, *producers, *ends), return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for end in ends:
+                    end.cancel()
+                ending.set()
+                if producers:
+                    await asyncio.wait(producers)
+                self.engine.stop()
+                await asyncio.wait([engine])
 
-    async def _idle(self) -> Literal[True]:
-        await asyncio.gather(*(producer.drained() for producer in self.producers.values()))
-        while not await self.engine.idle():  # noqa: ASYNC110  # the log may be idle for hours
+    async def _idle(self) -> None:
+        try:
+            await asyncio.gather(*(producer.drained() for producer in self.producers.values()))
+        except StageStopError:
+            return  # one of them has ended, and its own error says why
+        while not await self._is_idle():  # noqa: ASYNC110  # the log may be idle for hours
             await asyncio.sleep(_LOOK_AGAIN_S)
-        return True
+
+    async def _is_idle(self) -> bool:
+        try:
+            return await self.engine.idle()
+        except OutageError:  # a stage says so, louder
+            return False

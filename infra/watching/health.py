@@ -17,7 +17,10 @@ from core.log.port import EventLog
 from core.ports import Ports
 from core.runtime.deadletters import letters
 from core.settings import Settings
+from core.unread import Unread
+from core.vision.port import Profile
 from infra.running.engine import engine_process
+from infra.watching.in_flight import foreign_paths
 from infra.wiring.adapters import (
     forgotten_after_s,
     open_log,
@@ -27,7 +30,7 @@ from infra.wiring.adapters import (
     serving_catalog,
 )
 from infra.wiring.recipes import Recipe, Recipes
-from infra.wiring.stages import RECIPES
+from infra.wiring.stages import RECIPES, pipeline
 from infra.wiring.vision import choose_profile
 
 Level = Literal["ok", "degraded", "down"]
@@ -62,7 +65,8 @@ def worst(checks: list[Check]) -> Level:
 
 async def examine(settings: Settings, recipes: Recipes = RECIPES) -> list[Check]:
     """All checks; what cannot be looked into for want of another is left out."""
-    vision, embedder = _vision(settings)
+    vision, profile = _vision(settings)
+    today = pipeline(settings, profile) if profile is not None else None
     checks = [_data_folder(settings), vision]
     alone = not settings.clustered
     if alone and not await asyncio.to_thread((settings.data_dir / "engine.db").exists):
@@ -71,18 +75,21 @@ async def examine(settings: Settings, recipes: Recipes = RECIPES) -> list[Check]
     if alone:
         checks.append(_engine(engine))
     log_checks, stores = await asyncio.gather(
-        _log(settings, recipes, bool(engine)), _stores(settings)
+        _log(settings, recipes, bool(engine), today), _stores(settings)
     )
     checks += [*log_checks, *stores]
     if all(check.level != "down" for check in (*log_checks, *stores)):
         async with open_ports(settings) as ports:
             checks.append(await _dead_letters(ports))
-    checks.append(await _catalog(settings, embedder))
+    checks.append(await _catalog(settings, profile))
     return checks
 
 
-async def _log(settings: Settings, recipes: Recipes, running: bool) -> list[Check]:
-    """The log, its topics, and every stage's backlog."""
+async def _log(
+    settings: Settings, recipes: Recipes, running: bool, today: str | None
+) -> list[Check]:
+    """The log, its topics, every stage's backlog, and what is in flight of other versions than
+    ``today``'s path."""
     try:
         async with open_log(settings, "tagger-health") as log:
             missing = sorted(set(TOPICS) - set(await log.topics()))
@@ -90,7 +97,10 @@ async def _log(settings: Settings, recipes: Recipes, running: bool) -> list[Chec
                 detail = f"topics are missing: {', '.join(missing)}"
                 return [Check("event log", "down", detail, "tagger topics create")]
             stages = [await _stage(settings, log, recipe, running) for recipe in recipes]
-            return [Check("event log", "ok", await _memory(log)), *await _clock(log), *stages]
+            checks = [Check("event log", "ok", await _memory(log)), *await _clock(log), *stages]
+            if today is not None:
+                checks.append(await _pipeline(log, recipes, today))
+            return checks
     except FormatError as error:
         return [Check("event log", "down", str(error), "upgrade tagging-engine")]
     except TaggingError as error:
@@ -145,14 +155,14 @@ def _data_folder(settings: Settings) -> Check:
     return Check(name, "ok", detail)
 
 
-def _vision(settings: Settings) -> tuple[Check, str | None]:
-    """The check, and the profile's embedder if there is one."""
+def _vision(settings: Settings) -> tuple[Check, Profile | None]:
+    """The check, and the profile if there is one."""
     try:
         profile = choose_profile(settings)
     except SettingsError as error:
         return Check("vision", "down", str(error), _OTHER_PROFILE), None
     embedder, limits = profile.embedder.version, "; ".join(profile.limits)
-    return Check("vision", "ok", f"{profile.name} ({embedder}); limits: {limits}"), embedder
+    return Check("vision", "ok", f"{profile.name} ({embedder}); limits: {limits}"), profile
 
 
 def _engine(process: str | None) -> Check:
@@ -179,6 +189,15 @@ async def _stage(settings: Settings, log: EventLog, recipe: Recipe, running: boo
     else:
         advice = "look at what `tagger run` says" if running else "tagger run"
     return Check(name, "degraded", detail, advice)
+
+
+async def _pipeline(log: EventLog, recipes: Recipes, today: str) -> Check:
+    """No trouble: what was begun under other settings is finished under them."""
+    foreign = await foreign_paths(log, recipes, today)
+    if not foreign:
+        return Check("pipeline", "ok", today)
+    counts = ", ".join(f"{path} ({count} events)" for path, count in foreign.most_common())
+    return Check("pipeline", "ok", f"{today}; still in flight, and finished as begun: {counts}")
 
 
 async def _oldest(log: EventLog, recipe: Recipe) -> float:
@@ -221,14 +240,20 @@ async def _clock(log: EventLog) -> list[Check]:
 
 
 async def _dead_letters(ports: Ports) -> Check:
-    count = len(await letters(ports.log, ports.state))
-    if not count:
+    unread = Unread()
+    count = len(await letters(ports.log, ports.state, unread=unread))
+    found = [f"{count} events were given up"] if count else []
+    if unread.words:
+        found.append(unread.words)
+    if not found:
         return Check("dead letters", "ok", "none")
-    return Check("dead letters", "degraded", f"{count} events were given up", "tagger dlq list")
+    advice = "tagger dlq list" if count else "tagger topics tail dead.letters"
+    return Check("dead letters", "degraded", "; ".join(found), advice)
 
 
-async def _catalog(settings: Settings, present: str | None) -> Check:
-    """``present`` is the embedder that queries are made with, None if it is unknown."""
+async def _catalog(settings: Settings, profile: Profile | None) -> Check:
+    """``profile`` is what queries are made with, None if that is unknown."""
+    present = profile.embedder.version if profile is not None else None
     try:
         catalog = await serving_catalog(settings)
     except FormatError as error:

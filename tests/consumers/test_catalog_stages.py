@@ -19,6 +19,10 @@ from tests.consumers.catalogs import CONTEXT, embedded, ident
 
 CATALOG = "fashion_products"
 FIRST = "fashion_products__g1"
+SHOWN = {
+    *("product_id", "product_name", "file_path", "filename", "class_name", "category", "title"),
+    *("description", "product_type", "price", "tags", "collections"),
+}
 
 
 @pytest.fixture
@@ -154,6 +158,44 @@ async def test_what_repeated_a_removed_item_is_judged_anew(vectors: EdgeVectorSt
     await index(vectors, embedded("m1", {"other": 90}, product="A"))
 
     assert await flags(vectors) == {ident("third"): ident("second")}
+
+
+async def test_how_duplicates_are_kept_is_not_shown(vectors: EdgeVectorStore) -> None:
+    await index(
+        vectors,
+        embedded("m1", {"b": 0}, product="B"),
+        embedded("m2", {"a": 0.5}, product="A"),
+        embedded("m3", {"c": 1}, product="C"),
+    )
+
+    matched = await match(vectors, embedded("q", {"query": 0}))
+
+    shown = [set(found.payload) for found in matched.items[0].matches]
+    assert len(shown) == 3
+    assert shown == [SHOWN] * 3
+
+
+async def test_an_item_that_was_crowded_out_does_not_change_the_others(
+    vectors: EdgeVectorStore,
+) -> None:
+    await index(vectors, embedded("m1", {f"a{n}": n / 100 for n in range(50)}, product="A"))
+    await index(vectors, embedded("m2", {"b": 10}, product="B"))
+    await index(vectors, embedded("m3", {"c": 80}, product="C"))
+
+    matched = await match(vectors, embedded("q", {"lonely": 80, "crowded": 0, "none": 200}))
+
+    found = {item.item_id: [m.product_id for m in item.matches] for item in matched.items}
+    assert found == {ident("lonely"): ["C"], ident("crowded"): ["A", "B"], ident("none"): []}
+
+
+async def test_a_frame_without_items_is_matched_with_the_catalog_it_met(
+    vectors: EdgeVectorStore,
+) -> None:
+    await index(vectors, embedded("m1", {"a": 0}, product="A"))
+
+    matched = await match(vectors, embedded("q", {}))
+
+    assert (matched.items, matched.catalog, matched.reason) == ([], FIRST, None)
 
 
 async def test_a_catalog_event_without_product_is_refused(vectors: EdgeVectorStore) -> None:

@@ -20,6 +20,7 @@ from core.events import Data, Item, ItemsEmbedded, Vectors
 from core.runtime.stage import Output
 from core.vision.port import Crop, DuplicateThresholds, Image
 from tests.consumers.frames import CONTEXT, MEDIA, PRODUCT, segmented
+from tests.core.runtime.stages import at_work
 
 FRAME: Image = np.zeros((60, 100, 3), np.uint8)
 
@@ -81,9 +82,8 @@ async def opened(blobs: BlobStore, embedder: Brightness) -> AsyncIterator[EmbedS
         raise AssertionError("embed publishes by its outputs alone")
 
     stage = EmbedStage(blobs, embedder, 4, 0.0)
-    await stage.open(publish)
-    yield stage
-    await stage.close()
+    async with at_work(stage, publish):
+        yield stage
 
 
 def said(outputs: Sequence[Output]) -> ItemsEmbedded:

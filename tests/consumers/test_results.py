@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
@@ -203,7 +204,9 @@ async def test_items_that_come_ahead_of_their_upload_are_kept(
     assert [i.item_id for i in newest.items] == [ident("a")]
 
 
-async def test_items_of_an_older_pipeline_are_gone(tmp_path: Path, stores: Stores) -> None:
+async def test_items_of_an_older_path_are_in_no_result_and_stay_to_be_used_again(
+    tmp_path: Path, stores: Stores
+) -> None:
     log = MemoryEventLog(chaos=CALM)
     await create_topics(log)
     await run_to_end(stores, log, tmp_path, PICTURE)
@@ -221,7 +224,77 @@ async def test_items_of_an_older_pipeline_are_gone(tmp_path: Path, stores: Store
     )
     assert [point.payload["item_id"] for point in points] == [ident("n")]
     known = await PartStore(stores.state).parts(MEDIA)
-    assert list(known.frames) == [("r2", "new")]
+    assert known.reusable() == {"p": ("r1", "p"), "new": ("r2", "new")}
+
+
+@pytest.mark.parametrize("rest", [[matched(0, [], "r2")], [dead("segment", 0, "r2")]])
+async def test_after_a_restart_a_result_without_items_has_no_vectors_left(
+    rest: list[Event[Data]], tmp_path: Path, stores: Stores
+) -> None:
+    log = MemoryEventLog(chaos=CALM)
+    await create_topics(log)
+    await run_to_end(stores, log, tmp_path, PICTURE)
+
+    newest = await run_to_end(stores, log, tmp_path, [upload("r2"), framed([0], "r2"), *rest])
+
+    assert newest.items == []
+    assert await vectors_kept(stores) == {media_collection("e"): []}
+
+
+async def test_vectors_of_a_former_embedder_go_with_its_result(
+    tmp_path: Path, stores: Stores
+) -> None:
+    log = MemoryEventLog(chaos=CALM)
+    await create_topics(log)
+    await run_to_end(stores, log, tmp_path, PICTURE)
+    again = matched(0, [item("n", 1.0)], "r2")
+    other = replace(again, data=again.data.model_copy(update={"embedder": "f"}))
+
+    await run_to_end(stores, log, tmp_path, [upload("r2"), framed([0], "r2"), other])
+
+    assert await vectors_kept(stores) == {
+        media_collection("e"): [],
+        media_collection("f"): [ident("n")],
+    }
+
+
+async def test_vectors_that_a_result_of_an_older_version_left_are_found(
+    tmp_path: Path, stores: Stores
+) -> None:
+    log = MemoryEventLog(chaos=CALM)
+    await create_topics(log)
+    await run_to_end(stores, log, tmp_path, PICTURE)
+    known = json.loads(await stores.state.get(f"result/{MEDIA}") or b"")
+    known.pop("collections", None)
+    await stores.state.put([(f"result/{MEDIA}", json.dumps(known).encode())])
+
+    await run_to_end(stores, log, tmp_path, [upload("r2"), dead("frames", root="r2")])
+    await run_to_end(stores, log, tmp_path, [framed([0], "r2"), matched(0, [], "r2")])
+
+    assert await vectors_kept(stores) == {media_collection("e"): []}
+
+
+async def test_a_collection_that_was_dropped_holds_nothing_up(
+    tmp_path: Path, stores: Stores
+) -> None:
+    log = MemoryEventLog(chaos=CALM)
+    await create_topics(log)
+    await run_to_end(stores, log, tmp_path, PICTURE)
+    await stores.vectors.drop(media_collection("e"))
+    again = [upload("r2"), framed([0], "r2"), matched(0, [], "r2")]
+
+    newest = await run_to_end(stores, log, tmp_path, again)
+
+    assert newest.status == "complete"
+
+
+async def vectors_kept(stores: Stores) -> dict[str, list[object]]:
+    """Items of the medium in each collection of media."""
+    kept = {}
+    for collection in await stores.vectors.collections():
+        points, _ = await stores.vectors.scroll(collection, Filter({"media_id": [MEDIA]}), 10)
+        kept[collection] = [point.payload["item_id"] for point in points]
+    return kept
 
 
 async def test_a_refused_medium_is_announced_as_failed(tmp_path: Path, stores: Stores) -> None:

@@ -317,3 +317,26 @@ async def test_a_closed_subscription_fetches_nothing(log: EventLog) -> None:
     async with asyncio.timeout(10):
         assert await waiting == []
     assert await subscription.fetch(10, 0.01) == []
+
+
+async def test_a_fetch_that_is_cancelled_does_not_cut_the_listener_short(log: EventLog) -> None:
+    asked, answer = asyncio.Event(), asyncio.Event()
+
+    class Slow(Ears):
+        async def assigned(self, partitions: frozenset[TopicPartition]) -> None:
+            asked.set()
+            await answer.wait()
+            await super().assigned(partitions)
+
+    ears = Slow()
+    subscription = await log.subscribe("g", ["looks"], ears)
+    fetching = asyncio.create_task(subscription.fetch(1, 30))
+    await asyncio.wait_for(asked.wait(), 30)
+
+    fetching.cancel()
+    closing = asyncio.create_task(subscription.close())
+    await asyncio.sleep(0)
+    answer.set()
+    await closing
+
+    assert [told for told, _ in ears.told] == ["assigned", "revoked"]

@@ -83,6 +83,40 @@ async def test_a_long_list_is_whole(state: StateStore) -> None:
     assert await state.keys("open/") == keys
 
 
+@pytest.mark.parametrize("limit", [1, 2, 3, 6, 7, 50])
+async def test_pages_give_each_key_once(state: StateStore, limit: int) -> None:
+    keys = ["open/2/a b", "open/2/b", "open/2/b/c", "open/2/ü", "open/2/.x", "open/2/" + "y" * 210]
+    await state.put([(key, b"1") for key in (*keys, "open/1/a", "open/20", "opens")])
+
+    pages = await _pages(state, "open/2/", limit)
+
+    assert sorted(key for page in pages for key in page) == sorted(keys)
+    assert all(len(page) <= limit for page in pages)
+
+
+async def test_a_page_goes_on_where_the_last_one_ended(state: StateStore) -> None:
+    await state.put([(f"open/{n}", b"") for n in range(6)])
+    first, after = await state.page("open/", 3)
+    await state.delete(first)
+
+    second, _ = await state.page("open/", 3, after)
+
+    assert sorted(first + second) == [f"open/{n}" for n in range(6)]
+
+
+async def test_there_is_a_page_of_nothing(state: StateStore) -> None:
+    assert await state.page("nothing/", 3) == ([], None)
+
+
+async def _pages(state: StateStore, prefix: str, limit: int) -> list[list[str]]:
+    pages, after = [], None
+    while True:
+        page, after = await state.page(prefix, limit, after)
+        pages.append(page)
+        if after is None:
+            return pages
+
+
 async def test_large_values_come_back(state: StateStore) -> None:
     large = bytes(range(256)) * 3_900
 

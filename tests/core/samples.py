@@ -121,6 +121,7 @@ _DATA: tuple[Data, ...] = (
         kind="video",
         duration_ms=9000,
         uploads=[Upload(root="r-1", uri="file:///drop/look%20one.mp4", filename="look one.mp4")],
+        upload_count=1,
         frames=[FRAME],
         items=[TaggedItem(**ITEM, frame_id=FRAME.frame_id, matches=[MATCH])],
         points=[

@@ -39,6 +39,7 @@ class SqliteSubscription:
         self._assignment: frozenset[TopicPartition] = frozenset()
         self._paused: frozenset[TopicPartition] = frozenset()
         self._turn = 0
+        self._joining: asyncio.Task[None] | None = None
         self._joined = False
         self._lost = False
         self._closed = False
@@ -59,9 +60,7 @@ class SqliteSubscription:
             OwnershipLostError: the group has a newer owner although this one held its lock.
         """
         if not self._joined and not self._closed:
-            self._joined = True
-            self._assignment = frozenset(self._cursors)
-            await self._listener.assigned(self._assignment)
+            await self._join()
         # Let others run, for a consumer with a backlog never waits below.
         await asyncio.sleep(0)
         deadline = asyncio.get_running_loop().time() + timeout
@@ -104,12 +103,28 @@ class SqliteSubscription:
         self._closed = True
         self._alarm.set()
         try:
+            if self._joining is not None:
+                await asyncio.gather(self._joining, return_exceptions=True)
             await self._revoke()
             await self._groups.leave(self._fence)
         finally:
             self._lock.release()
             self._database.bell.silence(self._alarm)
             self._when_closed(self)
+
+    async def _join(self) -> None:
+        """Tells the listener, to the end: a fetch that is cancelled meanwhile interrupts nothing,
+        and the next call waits for it. Half told, the listener would give up what it never had."""
+        if self._joining is None:
+            self._assignment = frozenset(self._cursors)
+            self._joining = asyncio.create_task(self._listener.assigned(self._assignment))
+        joining = self._joining
+        try:
+            await asyncio.shield(joining)
+            self._joined = True
+        finally:
+            if joining.done():
+                self._joining = None
 
     def _read(self, limit: int) -> list[Record]:
         self._alarm.clear()

@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from core.errors import OutageError
 from infra.cli.show import screen
 from infra.watching.status import Observer, Status
 from infra.wiring.adapters import Choice
@@ -43,9 +44,14 @@ class StatusView:
         self._console.print(escape(text))
 
     async def show(self, observer: Observer) -> None:
-        """Until it is cancelled."""
+        """Until it is cancelled. While the log or a store is away, it says that."""
         while True:
-            status = await observer.status()
+            try:
+                status = await observer.status()
+            except OutageError as outage:
+                self._line(f"no status: {outage}")
+                await asyncio.sleep(_LINE_EVERY_S)
+                continue
             if self._console.is_terminal:
                 self._live.update(picture(status), refresh=True)
                 await asyncio.sleep(_PICTURE_EVERY_S)
@@ -68,7 +74,18 @@ def line(status: Status) -> str:
             parts.append(f"{duration(status.remaining_s)} left")
     if status.paused:
         parts.append(f"paused: {status.paused}")
+    if status.waits_for:
+        parts.append(_waits(status))
+    if status.unread:
+        parts.append(status.unread)
     return ", ".join(parts)
+
+
+def _waits(status: Status) -> str:
+    """What keeps media without a result, where nothing is worked on."""
+    more = status.waiting - len(status.waits_for)
+    named = "; ".join(status.waits_for) + (f"; and {more} more" if more > 0 else "")
+    return f"waiting for parts that may never come, until they are overdue: {named}"
 
 
 def picture(status: Status) -> Group:

@@ -122,14 +122,15 @@ async def test_who_asks_after_the_hearing_failed_is_told_so_and_does_not_wait(
 
 async def test_who_waits_when_the_hearing_fails_is_told_so(ports: Ports, broker: Broker) -> None:
     log = RefusingLog(broker)
-    async with listening(Ports(log, ports.state, ports.blobs)) as answers:
-        waiting = asyncio.create_task(answers.to(MEDIA, "mine"))
-        await noted(answers)
+    with pytest.raises(SettingsError, match="no right"):
+        async with listening(Ports(log, ports.state, ports.blobs)) as answers:
+            waiting = asyncio.create_task(answers.to(MEDIA, "mine"))
+            await noted(answers)
 
-        log.go.set()
+            log.go.set()
+            await asyncio.Event().wait()
 
-        with pytest.raises(SettingsError, match="no right"):
-            await waiting
+    assert isinstance(waiting.exception(), SettingsError)
 
 
 async def test_an_outage_of_the_log_is_waited_out_and_nothing_is_missed(
@@ -181,3 +182,15 @@ async def test_nothing_is_kept_that_nobody_asked_for(ports: Ports) -> None:
         await mine
 
         assert answers.awaited == 0
+
+
+async def test_a_damaged_result_is_no_answer_and_the_next_one_is(ports: Ports) -> None:
+    async with listening(ports) as answers:
+        await store(ports, tagged("mine"))
+        await ports.blobs.put([Blob(f"results/{MEDIA}/p.json", b"{", "application/json")])
+        waiting = asyncio.create_task(answers.to(MEDIA, "mine"))
+        await noted(answers)
+
+        await ports.log.publish([encode(tagged("mine"))])
+
+        assert (await waiting).uploads[0].root == "mine"

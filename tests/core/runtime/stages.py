@@ -15,7 +15,8 @@ from core.ids import frame_id
 from core.log.port import EventLog, TopicSpec
 from core.runtime.retry import RetryPolicy
 from core.runtime.runner import RunnerOptions, StageRunner
-from core.runtime.stage import Context, Output, Stage
+from core.runtime.stage import Context, Output, Publish, Stage
+from core.runtime.supervised import supervised
 from core.state.port import StateStore
 
 QUICK = RetryPolicy(max_attempts=3, max_deaths=3, base_s=0.005, cap_s=0.02)
@@ -119,6 +120,18 @@ async def running(
         runner.stop()
         await task
         await blobs.close()
+
+
+@asynccontextmanager
+async def at_work(stage: Stage, publish: Publish) -> AsyncIterator[None]:
+    """A stage as the runner keeps it, without events: a test calls its handler."""
+    try:
+        await stage.open(publish)
+        async with supervised() as tasks:
+            tasks.start("background", stage.background())
+            yield
+    finally:
+        await stage.close()
 
 
 async def until(condition: Callable[[], object], seconds: float = 20.0) -> None:

@@ -40,11 +40,10 @@ def test_all_done_commits_one_past_the_newest(delivered: list[int]) -> None:
         tracker.finish(offset)
 
     assert tracker.committable() == delivered[-1] + 1
-    assert tracker.in_flight == 0
 
 
 def test_commit_waits_for_the_slowest_offset() -> None:
-    tracker = CommitTracker()
+    tracker = CommitTracker(start=5)
     for offset in (5, 6, 7):
         tracker.deliver(offset)
 
@@ -64,6 +63,32 @@ def test_an_offset_behind_what_was_read_is_not_delivered_again() -> None:
     assert not tracker.deliver(3)
     assert not tracker.deliver(2)
     assert tracker.deliver(4)
+
+
+def test_what_may_begin_is_counted_from_what_is_committed() -> None:
+    tracker = CommitTracker(start=10, spread=4)
+    for offset in (10, 11, 12):
+        tracker.deliver(offset)
+
+    assert tracker.fits(13)
+    assert not tracker.fits(14)
+    assert tracker.room == 1
+    tracker.finish(10)
+    assert not tracker.fits(14)
+    assert tracker.room_to_gain == 2
+    tracker.committed(11)
+    assert tracker.fits(14)
+    assert tracker.room == 2
+
+
+def test_offsets_that_were_never_there_are_done() -> None:
+    tracker = CommitTracker(start=0, spread=8)
+    tracker.deliver(40)
+
+    assert not tracker.fits(40)
+    assert tracker.committable() == 40
+    tracker.committed(40)
+    assert tracker.fits(40)
 
 
 def test_nothing_moved_is_nothing_to_commit() -> None:

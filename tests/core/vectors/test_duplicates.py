@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
+import faiss
 import numpy as np
 import pytest
 from hypothesis import given
@@ -141,3 +144,14 @@ def test_thousands_of_the_same_point_at_the_first() -> None:
 def test_a_category_is_owed_for_every_vector() -> None:
     with pytest.raises(ValueError, match="2 vectors"):
         near_duplicates(_at(0, 1), ["dress"], 0.9, 0.9)
+
+
+def test_a_comparison_starts_no_threads_of_its_own_wherever_it_runs() -> None:
+    def compare() -> int:
+        faiss.omp_set_num_threads(4)
+        near_duplicates(_at(0, 1), ["dress"] * 2, 0.9, 0.9)
+        threads: int = faiss.omp_get_max_threads()
+        return threads
+
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(compare).result() == 1

@@ -136,7 +136,9 @@ def test_a_second_signal_ends_at_once_and_loses_nothing(
             process.wait(0.05)
         except subprocess.TimeoutExpired:
             process.send_signal(signal.SIGINT)
-        assert process.wait(30) in (0, 130)
+        # A shell says 130 of both: of our exit, and of one that the interpreter, which was just
+        # ending, left to the system.
+        assert process.wait(30) in (0, 130, -signal.SIGINT)
 
     tag_all(data_dir, photos)
 
