@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from core.blobs.folder import FolderBlobStore
 from core.errors import OutageError, SettingsError, StageStopError
 from core.media.children import DecoderPool
 from core.media.decode import Decoder
@@ -27,6 +28,7 @@ from tests.producers.engine import (
     sha256,
     watching,
 )
+from tests.small_disk import fill, small_disk
 
 
 async def test_a_full_disk_pauses_intake_says_so_once_and_it_resumes_by_itself(
@@ -53,6 +55,33 @@ async def test_a_full_disk_pauses_intake_says_so_once_and_it_resumes_by_itself(
     assert len(await announced(engine)) == 3
     said = [line["event"] for line in lines if line["event"].startswith("intake_")]
     assert said == ["intake_paused", "intake_resumed"]
+
+
+@pytest.mark.parametrize("size", [0, 3 << 20])
+async def test_a_disk_that_is_really_full_pauses_intake_until_it_has_space(
+    engine: Engine, tmp_path: Path, folder: Path, size: int
+) -> None:
+    drop(folder / "a.mp4", "a", size)
+
+    with small_disk(tmp_path / "disk", "size=16m") as disk:
+        blobs = await FolderBlobStore.open(disk / "blobs")
+        fill(disk / "full")
+        async with watching(
+            engine,
+            folder,
+            intake=engine.intake(blobs=blobs),
+            retry=RetryPolicy(base_s=0.1, cap_s=0.2),
+        ) as producer:
+            await eventually(lambda: producer.status.state == "paused")
+            assert "free some space" in producer.status.reason
+
+            (disk / "full").unlink()
+            await producer.drained()
+            assert producer.status.state == "watching"
+
+        (event,) = await engine.uploads()
+        assert await blobs.get(event.data.blob_key) == photo("a", size)
+        await blobs.close()
 
 
 async def test_a_file_that_does_not_fit_waits_alone_until_there_is_room(
