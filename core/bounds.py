@@ -20,10 +20,11 @@ MOST_DEPTH = 100
 """JSON inside JSON. Models are read to a depth of 200, and what one event says goes into others."""
 
 _MOST_ATTRIBUTES = 64
+_MOST_HEADERS = 20
 _MOST_NAME = 64
 _MOST_TEXT = 2_048
 _MOST_TEXT_IN_ALL = 16_384
-_MOST_KEY_BYTES = 128
+_MOST_KEY_BYTES = 160
 
 _SEGMENTS = ("ce_subject", "ce_root", "ce_pipeline")
 _DATA = frozenset({"ce_data", "ce_data_base64"})
@@ -51,16 +52,8 @@ def check_attributes(headers: Mapping[str, Any], segments: bool = True) -> None:
         # What is inherited by every event that comes of this one has to fit beside its data.
         if (length := sum(map(len, attributes.values()))) > _MOST_TEXT_IN_ALL:
             raise SchemaError(f"CloudEvents attributes of {length} characters")
-    elif segments:
+    elif segments and not _plain_segments(headers):
         _check_segments(headers)
-
-
-def _check_segments(headers: Mapping[str, str]) -> None:
-    for name in _SEGMENTS:
-        if text := headers.get(name):
-            _check_segment(name, text)
-    if (frame := headers.get("ce_frame")) is not None:
-        _check_frame(frame)
 
 
 def check_attribute(header: str, text: object, segments: bool = True) -> None:
@@ -93,15 +86,34 @@ def _plain(headers: Mapping[str, Any]) -> bool:
         text = "".join(headers.values())
     except TypeError:
         return False
-    names = "".join(headers)
     return (
         len(text) <= _MOST_TEXT
-        and len(names) <= _MOST_TEXT
+        and len(headers) <= _MOST_HEADERS
         and text.isascii()
         and text.isprintable()
-        and names.isascii()
-        and names.isprintable()
     )
+
+
+def _plain_segments(headers: Mapping[str, str]) -> bool:
+    """The same of what becomes keys."""
+    subject, frame = headers.get("ce_subject", "-"), headers.get("ce_frame", "-")
+    root, pipeline = headers.get("ce_root", "-"), headers.get("ce_pipeline", "-")
+    keys = f"/{subject}/{root}/{pipeline}/{frame}/"
+    return (
+        len(keys) <= _MOST_KEY_BYTES
+        and "//" not in keys
+        and "/." not in keys
+        and "\\" not in keys
+        and keys.count("/") == 5 + frame.count("/")
+    )
+
+
+def _check_segments(headers: Mapping[str, str]) -> None:
+    for name in _SEGMENTS:
+        if text := headers.get(name):
+            _check_segment(name, text)
+    if (frame := headers.get("ce_frame")) is not None:
+        _check_frame(frame)
 
 
 def _check_frame(frame: str) -> None:

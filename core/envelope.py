@@ -316,8 +316,10 @@ def _structured(record: Record) -> bool:
 def _extensions(headers: Mapping[str, Any]) -> dict[str, str]:
     if headers.keys() <= _OURS:
         return {}
-    others = sorted(headers.keys() - _OURS)
-    return {name.removeprefix("ce_"): headers[name] for name in others if name.startswith("ce_")}
+    others = [name for name in sorted(headers.keys() - _OURS) if name.startswith("ce_")]
+    for name in others:
+        check_attribute(name, headers[name])
+    return {name.removeprefix("ce_"): headers[name] for name in others}
 
 
 def _parse_structured(record: Record) -> dict[str, Any]:

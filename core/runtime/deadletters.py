@@ -70,7 +70,7 @@ def dead_letter(
         for name in ("frame", "purpose", "pipeline", "replay")
         if name in said
     }
-    if pipeline:
+    if pipeline and is_proper("ce_pipeline", pipeline):
         kept["ce_pipeline"] = pipeline
     identity = event_id(stage, DeadLetter.type(), origin, record.value or b"")
     root = said.get("root") or record.place

@@ -83,6 +83,7 @@ def show(
             "key": letter.data.origin_key,
             "headers": letter.data.origin_headers,
             "body": _body(letter.body),
+            **({"blob": letter.data.origin_blob} if letter.data.origin_blob else {}),
         }
         print(json.dumps({**_line(letter), "origin": origin}))
     if not chosen:

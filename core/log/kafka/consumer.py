@@ -11,9 +11,12 @@ import aiokafka
 from aiokafka import AIOKafkaConsumer
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 
+from core.log.kafka.batches import read_any_header
 from core.log.kafka.connection import sever
 from core.log.kafka.options import Credentials, KafkaOptions
 from core.log.port import Record, TopicPartition
+
+read_any_header()
 
 _HEARTBEAT_S = 1.0
 _FETCH_WAIT_MS = 200
