@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from catalog.folder import ProductPicture
 from core.errors import TaggingError
-from core.events import MediaTagged
+from core.events import MediaTagged, Product
 from core.intake.announcements import Announcement, ledger_prefix, parse_announcement
 from core.intake.intake import Intake, Submission
 from core.intake.originals import FileMark
 from core.ports import Ports
+from core.results.answered import answer
 from core.results.answers import listening
-from core.results.reading import result
 
 PRODUCER = "catalog"
 _TOGETHER = 256
@@ -59,7 +60,7 @@ async def plan(ports: Ports, place: str, pictures: Sequence[ProductPicture]) -> 
     for picture in pictures:
         uri = picture.path.as_uri()
         entry = entries.get(uri)
-        told = entry is not None and entry.upload.product == picture.product
+        told = entry is not None and _stored(entry.upload.product) == _stored(picture.product)
         if entry is None or not entry.announced or not told or _changed(picture.path, entry):
             made.submissions.append(
                 Submission(
@@ -73,7 +74,7 @@ async def plan(ports: Ports, place: str, pictures: Sequence[ProductPicture]) -> 
                     repeat=entry is not None and not told,
                 )
             )
-        elif (tagged := await _answer(ports, entry.upload.media_id, entry.root)) is not None:
+        elif (tagged := await answer(ports, entry.upload.media_id, entry.root)) is not None:
             made.settled.append((picture.path, tagged))
         else:
             made.underway.append((picture.path, entry))
@@ -110,10 +111,11 @@ async def stock(ports: Ports, made: Plan, on_done: OnDone) -> None:
             raise group.exceptions[0] from group  # one outcome ends them all: who listens failed
 
 
-async def _answer(ports: Ports, media_id: str, root: str) -> MediaTagged | None:
-    tagged = await result(ports, media_id)
-    answered = tagged is not None and any(upload.root == root for upload in tagged.uploads)
-    return tagged if answered else None
+def _stored(product: Product | None) -> str | None:
+    """What of a product is kept and compared: its JSON, whatever order the columns are in."""
+    if product is None:
+        return None
+    return json.dumps(json.loads(product.model_dump_json()), sort_keys=True)
 
 
 def _changed(path: Path, entry: Announcement) -> bool:

@@ -12,7 +12,8 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from catalog.folder import INFO, ProductFolders, read_product_folders
+from catalog.folder import ProductFolders, read_product_folders
+from catalog.product_info import INFO
 from catalog.stocking import Outcome, Plan, plan, stock
 from core.errors import SettingsError, TaggingError
 from core.ports import Ports
