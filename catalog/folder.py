@@ -115,9 +115,12 @@ class _Walk:
 
     def _elsewhere(self, folder: Path, linked: bool) -> str | None:
         """Why not to read a folder here: it is, or will be, read elsewhere."""
-        real = os.path.realpath(folder)
-        for inside in (self._root, folder.parent) if linked else ():
-            if Path(os.path.realpath(inside)).is_relative_to(real):
+        if linked:
+            real = os.path.realpath(folder)
+            if any(
+                Path(os.path.realpath(inside)).is_relative_to(real)
+                for inside in (self._root, folder.parent)
+            ):
                 return f"is a link back to {real}, which it lies in itself"
         status = folder.stat()
         known = self._seen.setdefault((status.st_dev, status.st_ino), folder)
