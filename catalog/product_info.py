@@ -44,13 +44,19 @@ def read_product(folder: Path) -> Product:
     """
     info = _info(folder / INFO) if os.path.lexists(folder / INFO) else {}
     known: dict[str, Any] = {}
+    wrong: list[str] = []
     # A shop's own column goes before one that only happens to be called like ours.
     for key in sorted(info, key=lambda key: key in _RENAMED):
         name = _RENAMED.get(key, key)
         if name in _TEXTS:
-            known[name] = _text(key, info[key]) or known.get(name, "")
+            try:
+                known[name] = _text(key, info[key]) or known.get(name, "")
+            except ValueError as error:
+                wrong.append(str(error))
         elif name not in _OURS:
             known[name] = info[key]
+    if wrong:
+        raise ValueError("; ".join(wrong))
     return Product(**known, id=_identity(info, folder), name=folder.name)
 
 
@@ -101,7 +107,7 @@ def _check(where: str, value: object, depth: int) -> None:
     if depth > _DEEPEST:
         raise ValueError(_too_deep())
     if isinstance(value, float) and not math.isfinite(value):
-        raise ValueError(f"{where}: JSON has no number {value}; write null where there is none")
+        raise ValueError(f"{where}: JSON has no number {json.dumps(value)}; write null there")
     if isinstance(value, str):
         try:
             value.encode()

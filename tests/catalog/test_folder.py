@@ -100,9 +100,9 @@ def test_a_broken_info_is_a_problem_and_leaves_only_its_product_out(
         (b'{"\\ud83d": 1}', "holds one half of a character (U+D83D)"),
         (b'{"title": "Tee \xed\xa0\xbd"}', "is not UTF-8 at byte 15"),
         ('{"title": "T\u00e9"}'.encode("latin-1"), "is not UTF-8 at byte 12: save it as UTF-8"),
-        (b'{"a": NaN}', "a: JSON has no number nan"),
-        (b'{"variants": [{"price": -Infinity}]}', "variants.0.price: JSON has no number -inf"),
-        (b'{"a": 1e999}', "a: JSON has no number inf"),
+        (b'{"a": NaN}', "a: JSON has no number NaN"),
+        (b'{"variants": [{"price": -Infinity}]}', "variants.0.price: JSON has no number -Infinity"),
+        (b'{"a": 1e999}', "a: JSON has no number Infinity"),
         (b'{"a": ' + b"1" * 5000 + b"}", "not JSON"),
         (b'{"a": ' + b"[" * 5000 + b"]" * 5000 + b"}", "deeper than 64 levels"),
         (b'{"a": ' + b"[" * 300 + b"]" * 300 + b"}", "deeper than 64 levels"),
@@ -137,6 +137,15 @@ def test_a_product_that_could_not_be_carried_on_is_named_with_the_reason_and_sto
     assert reason in why
     assert "\n" not in why
     assert [picture.product.title for picture in found.pictures] == ["Boot"]
+
+
+def test_everything_that_must_be_text_and_is_not_is_named_at_once(tmp_path: Path) -> None:
+    product(tmp_path, "product_1", {"title": {"en": "Tee"}, "price": {"amount": 1}}, "1.jpg")
+
+    ((_, why),) = read_product_folders(tmp_path).problems
+
+    assert "title: is an object" in why
+    assert "price: is an object" in why
 
 
 def test_an_info_that_cannot_be_opened_is_named_and_stops_no_other(tmp_path: Path) -> None:
