@@ -115,6 +115,9 @@ def test_products_that_cannot_be_carried_on_are_named_and_the_shop_goes_in(
         (catalog / name).mkdir()
         (catalog / name / "1.png").write_bytes(png("red"))
         (catalog / name / "product_info.json").write_bytes(written)
+    odd = catalog / os.fsdecode(b"winter\xfe") / "product_40"
+    odd.mkdir(parents=True)
+    (odd / os.fsdecode(b"\xfd.png")).write_bytes(png("green"))
     (catalog / "tee").mkdir()
     (catalog / "tee" / "1.png").write_bytes(png("blue"))
     (catalog / "tee" / "product_info.json").write_bytes('{"product_id": 0}'.encode("utf-16"))
@@ -125,8 +128,8 @@ def test_products_that_cannot_be_carried_on_are_named_and_the_shop_goes_in(
 
     assert (first.exit_code, again.exit_code, people.exit_code) == (1, 1, 1)
     ((told,), (repeated,)) = lines(first), lines(again)
-    assert (told["products"], told["added"], told["items"]) == (5, 5, 5)
-    assert (repeated["added"], repeated["unchanged"]) == (0, 5)
+    assert (told["products"], told["added"], told["items"]) == (6, 6, 6)
+    assert (repeated["added"], repeated["unchanged"]) == (0, 6)
     assert len(told["failed"]) == len(bad)
     for name in ("product_11", "product_12", "product_13", "product_14", "product_\ufffd"):
         assert any(name in one["file"] for one in told["failed"]), name
