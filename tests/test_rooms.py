@@ -28,7 +28,7 @@ ADAPTERS = (
 )
 FLOORS = (
     {"addresses", "errors", "telemetry", "profiles"},
-    {"ids", "paths", "events", "settings", "files", "s3", "bounds"},
+    {"bounds", "ids", "paths", "events", "settings", "files", "s3"},
     {"children", "database"},
     {"log", "state", "blobs", "vectors", "vision", "media"},
     {"envelope", "tracing", "ports"},

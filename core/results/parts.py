@@ -27,6 +27,7 @@ from core.events import (
     Whole,
 )
 from core.log.port import Record, TopicPartition
+from core.results.forgetting import superfluous
 from core.results.keys import latest_key, latest_prefix, media_of
 from core.results.medium import KEPT_UPLOADS, Forgotten, MediaParts, Run
 from core.state.port import StateStore
@@ -145,7 +146,7 @@ class PartStore:
     async def forget(self, media_id: str, parts: MediaParts) -> None:
         """Removes what the result of these parts, which are whole and all there are, can do
         without. A crash in between leaves what the next call finds, and counts nothing twice."""
-        keys, remembered = parts.superfluous()
+        keys, remembered = superfluous(parts)
         if keys:
             await self._state.put(
                 [(_forgotten_key(media_id), remembered.model_dump_json().encode())]

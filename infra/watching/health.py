@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import os
-import shutil
 import time
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Literal
 
 from core.errors import FormatError, SettingsError, TaggingError
 from core.events import TOPICS
+from core.files.space import space
 from core.log.port import EventLog
 from core.ports import Ports
 from core.runtime.deadletters import letters
@@ -37,6 +39,8 @@ Level = Literal["ok", "degraded", "down"]
 
 _SCARCE_BYTES = 1 << 30
 _NO_ROOM_BYTES = 64 << 20
+_SCARCE_NODES = 1000
+_CLOCKS_DIFFER_MS = 60_000
 _OTHER_PROFILE = "follow that advice, or choose another TAGGER_VISION__PROFILE"
 
 
@@ -97,7 +101,7 @@ async def _log(
                 detail = f"topics are missing: {', '.join(missing)}"
                 return [Check("event log", "down", detail, "tagger topics create")]
             stages = [await _stage(settings, log, recipe, running) for recipe in recipes]
-            checks = [Check("event log", "ok", await _memory(log)), *stages]
+            checks = [Check("event log", "ok", await _memory(log)), *await _clock(log), *stages]
             if today is not None:
                 checks.append(await _pipeline(log, recipes, today))
             return checks
@@ -142,8 +146,12 @@ def _data_folder(settings: Settings) -> Check:
         return Check(name, "degraded", f"{folder} is not there yet", "tagger run --watch DIR")
     if not os.access(folder, os.W_OK | os.X_OK):
         return Check(name, "down", f"{folder} is not writable", f"chmod u+wx {folder}")
-    free = shutil.disk_usage(folder).free
-    detail = f"{folder}, {free / (1 << 30):.1f} GiB free"
+    disk = space(folder)
+    free, detail = disk.free, f"{folder}, {disk.free / (1 << 30):.1f} GiB free"
+    if disk.nodes is not None and disk.nodes < _SCARCE_NODES:
+        level: Level = "degraded" if disk.nodes else "down"
+        detail += f", {disk.nodes} inodes left"
+        return Check(name, level, detail, "remove files from its disk, or give it more inodes")
     if free < _NO_ROOM_BYTES:
         return Check(name, "down", detail, "make room on its disk: everything waits for it")
     if free < _SCARCE_BYTES:
@@ -174,6 +182,9 @@ async def _stage(settings: Settings, log: EventLog, recipe: Recipe, running: boo
     if not waiting:
         return Check(name, "ok", "nothing waits")
     age = await _oldest(log, recipe)
+    if age < 0:
+        detail = f"events waiting: {waiting}, said at a time that is still to come on this clock"
+        return Check(name, "ok", detail)
     detail = f"events waiting: {waiting}, the oldest for {age:.0f} s"
     if age < settings.runtime.partial_after_s:
         return Check(name, "ok", detail)
@@ -194,16 +205,42 @@ async def _pipeline(log: EventLog, recipes: Recipes, today: str) -> Check:
 
 
 async def _oldest(log: EventLog, recipe: Recipe) -> float:
-    """Seconds since the oldest event that the stage has not done was said."""
+    """Seconds since the oldest event that the stage has not done was said; below 0 where this
+    clock is behind the one it was said by, by more than clocks differ."""
     done, end = await log.committed(recipe.name), await log.end_offsets(recipe.topics)
-    oldest = time.time() * 1000
+    now, oldest = time.time() * 1000, math.inf
     for tp, waiting in (await log.lag(recipe.name, recipe.topics)).items():
         if waiting:
             start = {**end, tp: done.get(tp, 0)}
             async for record in log.tail([tp.topic], start, follow=False):
                 oldest = min(oldest, record.timestamp)
                 break
-    return max(0.0, time.time() - oldest / 1000)
+    if oldest == math.inf:  # done meanwhile
+        return 0.0
+    age_ms = now - oldest
+    return age_ms / 1000 if age_ms < -_CLOCKS_DIFFER_MS else max(0.0, age_ms / 1000)
+
+
+async def _clock(log: EventLog) -> list[Check]:
+    """Nothing, unless the log knows of later times than this host does."""
+    now = time.time() * 1000
+    ahead = 0.0
+    for topic in TOPICS:
+        end = await log.end_offsets([topic])
+        later = await log.offsets_at(topic, int(now + _CLOCKS_DIFFER_MS))
+        for tp, offset in later.items():
+            if offset < end.get(tp, 0):
+                async for record in log.tail([topic], {**end, tp: offset}, follow=False):
+                    ahead = max(ahead, record.timestamp - now)
+                    break
+    if not ahead:
+        return []
+    at = datetime.fromtimestamp((now + ahead) / 1000, UTC).isoformat(timespec="seconds")
+    detail = (
+        f"events were said at {at}, {ahead / 1000:.0f} s ahead of this host: its clock went back, "
+        "or another host's is wrong; until then ages are not known, and nothing grows too old"
+    )
+    return [Check("clock", "degraded", detail, "set the clocks, as NTP does")]
 
 
 async def _dead_letters(ports: Ports) -> Check:

@@ -1,34 +1,19 @@
-"""A damaged entry of the ledger is its own file's trouble."""
+"""What the ledger holds of one file is that file's trouble alone."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from pathlib import Path
-
-import pytest
 
 from core.intake.announcements import ledger_key, ledger_prefix
 from core.intake.intake import Announced, Submission
 from core.state.unreadable import unreadable
-from tests.producers.engine import Engine, open_engine, photo
-
-
-@pytest.fixture
-async def engine(tmp_path: Path) -> AsyncIterator[Engine]:
-    engine = await open_engine(tmp_path / "data")
-    yield engine
-    await engine.close()
-
-
-def write(path: Path, data: bytes) -> Path:
-    path.write_bytes(data)
-    return path
+from tests.producers.engine import Engine, photo
 
 
 async def test_a_damaged_entry_of_the_ledger_costs_its_own_file_one_more_look(
     engine: Engine, tmp_path: Path
 ) -> None:
-    files = [write(tmp_path / f"{name}.jpg", photo(name)) for name in "ab"]
+    files = [_write(tmp_path / f"{name}.jpg", photo(name)) for name in "ab"]
     submissions = [
         Submission(path, f"x:{path.name}", "folder", place="x:", repeat=False) for path in files
     ]
@@ -47,3 +32,8 @@ async def test_a_damaged_entry_of_the_ledger_costs_its_own_file_one_more_look(
             one.root for one in first if isinstance(one, Announced)
         ]
         assert await unreadable(engine.state) == []
+
+
+def _write(path: Path, data: bytes) -> Path:
+    path.write_bytes(data)
+    return path
