@@ -70,11 +70,12 @@ class ResultWriter:
         latest = await self._parts.latest(media)
         if latest is not None and latest.digest == digest:
             if latest.announced:
+                await self._restore(key, dump(_of_revision(bare, latest.revision)))
                 return None
             revision = latest.revision
         else:
             revision = 1 + (latest.revision if latest is not None else await self._said(key))
-        tagged = bare.model_copy(update={"revision": revision})
+        tagged = _of_revision(bare, revision)
         value = dump(tagged)
         embedder = tagged.embedder if folded.unique and tagged.product is None else None
         new = Latest(
@@ -102,6 +103,12 @@ class ResultWriter:
         """Notes that the revision stands in the log."""
         done = revised.latest.model_copy(update={"announced": True})
         await self._parts.put_latest(revised.tagged.media_id, done)
+
+    async def _restore(self, key: str, value: bytes) -> None:
+        """Stores a result again that was lost or damaged since it was said."""
+        known = await self._blobs.stat(key)
+        if known is None or known.size != len(value) or await self._blobs.get(key) != value:
+            await self._blobs.put([Blob(key, value, "application/json")])
 
     async def _said(self, key: str) -> int:
         """The revision of the stored result, where the record of it is gone or cannot be read: a
@@ -153,6 +160,10 @@ class ResultWriter:
             await self._vectors.delete(collection, where)
         except CollectionMissingError:
             _log.info("vectors_gone_already", collection=collection)
+
+
+def _of_revision(bare: MediaTagged, revision: int) -> MediaTagged:
+    return bare.model_copy(update={"revision": revision})
 
 
 def media_collection(embedder: str) -> str:

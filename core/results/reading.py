@@ -12,7 +12,7 @@ from core.errors import BlobMissingError, SchemaError, TaggingError
 from core.events import MediaTagged, Purpose
 from core.ports import Ports
 from core.results.keys import latest_key, latest_prefix, media_of, result_key
-from core.results.parts import Latest
+from core.results.parts import Latest, PartStore
 from core.unread import UNREADABLE, Unread
 
 _ID_LENGTH = 32
@@ -132,11 +132,10 @@ async def result(ports: Ports, media_id: str) -> MediaTagged | None:
 
 
 async def _latest(ports: Ports, media_id: str) -> Latest | None:
-    value = await ports.state.get(latest_key(media_id))
-    try:
-        return None if value is None else Latest.model_validate_json(value)
-    except ValidationError as error:
-        raise SchemaError(f"its newest revision is damaged in state: {_first(error)}") from error
+    latest = await PartStore(ports.state).latest(media_id)
+    if latest is None and await ports.state.get(latest_key(media_id)) is not None:
+        raise SchemaError("its newest revision is damaged in state: see `tagger state list`")
+    return latest
 
 
 def _first(error: ValidationError) -> str:
