@@ -11,6 +11,8 @@ from core.database.transaction import Bulk, Transaction
 from core.state.keys import check_key
 
 _PAGE = 500
+_BELOW = "key < ? || CAST(x'FF' AS TEXT)"
+"""Nothing behind the keys that start with this is read: no UTF-8 has that byte."""
 _PUT = Bulk(
     "state",
     "INSERT INTO state (key, value) VALUES",
@@ -65,9 +67,10 @@ class SqliteStateStore:
         start = prefix if after is None else f"{after}\0"
         with self._database.reading() as db:
             rows = db.execute(
-                "SELECT key FROM state WHERE key >= ? ORDER BY key LIMIT ?", (start, limit)
+                f"SELECT key FROM state WHERE key >= ? AND {_BELOW} ORDER BY key LIMIT ?",
+                (start, prefix, limit),
             ).fetchall()
-        found = [key for (key,) in rows if key.startswith(prefix)]
+        found = [key for (key,) in rows]
         return found, found[-1] if len(found) == limit else None
 
     async def scan(self, prefix: str) -> list[tuple[str, bytes]]:
@@ -82,13 +85,13 @@ class SqliteStateStore:
     async def _range(self, select: str, prefix: str) -> list[tuple[Any, ...]]:
         """Page by page, so that a long list holds up nobody else on the loop."""
         found: list[tuple[Any, ...]] = []
-        after, order = prefix, f"{select} WHERE key >= ? ORDER BY key LIMIT {_PAGE}"
+        after = prefix
+        order = f"{select} WHERE key >= ? AND {_BELOW} ORDER BY key LIMIT {_PAGE}"
         while True:
             with self._database.reading() as db:
-                page = db.execute(order, (after,)).fetchall()
-            matching = [row for row in page if row[0].startswith(prefix)]
-            found += matching
-            if len(matching) < _PAGE:
+                page = db.execute(order, (after, prefix)).fetchall()
+            found += page
+            if len(page) < _PAGE:
                 return found
             after = f"{found[-1][0]}\0"
             await asyncio.sleep(0)
