@@ -35,7 +35,8 @@ def murmur2(data: bytes) -> int:
     return value ^ value >> 15
 
 
-@lru_cache(maxsize=16_384)
+@lru_cache(maxsize=2_048)
 def _positive_hash(key: str) -> int:
     # A media id is hashed once for each topic it passes through; pure Python needs 4 us for it.
+    # What is in flight has room; what once was would only fill memory.
     return murmur2(key.encode()) & 0x7FFFFFFF
