@@ -165,7 +165,7 @@ class BucketAdmission:
         try:
             return await self._downloads.fetch(version, path, take)
         except (OutageError, S3Error) as error:
-            return error
+            return error.with_traceback(None)  # see core.runtime.collecting
 
     async def _blame(self, failed: dict[Version, OutageError], some_came: bool) -> None:
         """Tells objects that cannot be read, and would pause all, from what is really away."""

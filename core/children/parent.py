@@ -112,6 +112,7 @@ class Child:
         finally:
             if self._asked.pop(number, None) is not None:
                 self._abandoned.add(number)
+            del reply  # see core.runtime.collecting
         try:
             return read(answer)
         except (ValueError, TypeError, LookupError) as error:

@@ -20,6 +20,7 @@ class Rogue(Service):
             "echo": lambda asked, buffers: Answer(asked["value"], buffers),
             "write": self._write,
             "pause": self._pause,
+            "refuse": self._refuse,
             "die": lambda asked, _: os.kill(os.getpid(), asked["signal"]),  # type: ignore[dict-item]
         }
 
@@ -27,6 +28,9 @@ class Rogue(Service):
         os.write(_replies(), bytes.fromhex(asked["hex"]))
         signal.pause()
         return Answer()
+
+    def _refuse(self, asked: dict[str, Any], _: list[Buffer]) -> Answer:
+        raise FormatError("no")
 
     def _pause(self, asked: dict[str, Any], _: list[Buffer]) -> Answer:
         signal.pause()
