@@ -24,8 +24,9 @@ Vectors = npt.NDArray[np.float32]
 
 
 class _Model(BaseModel):
-    # Lists are defaults by factory: pydantic copies any other one deeply, for each event anew.
-    model_config = ConfigDict(extra="allow", frozen=True)
+    # Lists are defaults by factory: pydantic copies any other one deeply, for each event anew. Of
+    # what it reads it would keep the last 16,384 short texts: ids, which never come again.
+    model_config = ConfigDict(extra="allow", frozen=True, cache_strings="keys")
 
 
 class Data(_Model):

@@ -6,7 +6,7 @@ A part is the event itself, in structured mode, so nothing about it is lost.
 
 from __future__ import annotations
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
 from core.envelope import Event, decode, encode_structured
 from core.events import (
@@ -36,6 +36,8 @@ class FrameList(BaseModel):
         prompt: what to search them for, of that upload; None for the default.
     """
 
+    model_config = ConfigDict(cache_strings="keys")
+
     root: str
     framed: MediaFramed
     prompt: str | None = None
@@ -50,6 +52,8 @@ class Latest(BaseModel):
         collections: of media, where vectors of the medium may stand; None in what was written
             before that was noted.
     """
+
+    model_config = ConfigDict(cache_strings="keys")
 
     revision: int
     digest: str
