@@ -11,8 +11,9 @@ from core.database.transaction import Bulk, Transaction
 from core.state.keys import check_key
 
 _PAGE = 500
-_BELOW = "key < ? || CAST(x'FF' AS TEXT)"
-"""Nothing behind the keys that start with this is read: no UTF-8 has that byte."""
+_RANGE = "WHERE key >= ? AND key < ? || CAST(x'FF' AS TEXT) ORDER BY key"
+"""From a key on, no further than a prefix goes: what starts with it is less than the prefix and a
+byte that no UTF-8 has."""
 _PUT = Bulk(
     "state",
     "INSERT INTO state (key, value) VALUES",
@@ -67,7 +68,7 @@ class SqliteStateStore:
         start = prefix if after is None else f"{after}\0"
         with self._database.reading() as db:
             rows = db.execute(
-                f"SELECT key FROM state WHERE key >= ? AND {_BELOW} ORDER BY key LIMIT ?",
+                f"SELECT key FROM state {_RANGE} LIMIT ?",  # noqa: S608  # a constant
                 (start, prefix, limit),
             ).fetchall()
         found = [key for (key,) in rows]
@@ -86,7 +87,7 @@ class SqliteStateStore:
         """Page by page, so that a long list holds up nobody else on the loop."""
         found: list[tuple[Any, ...]] = []
         after = prefix
-        order = f"{select} WHERE key >= ? AND {_BELOW} ORDER BY key LIMIT {_PAGE}"
+        order = f"{select} {_RANGE} LIMIT {_PAGE}"
         while True:
             with self._database.reading() as db:
                 page = db.execute(order, (after, prefix)).fetchall()
