@@ -168,7 +168,7 @@ class BucketAdmission:
             await self._check_room(version)
             return await self._downloads.fetch(version, path, take)
         except (OutageError, DoesNotFitError, S3Error) as error:
-            return error
+            return error.with_traceback(None)  # see core.runtime.collecting
 
     async def _check_room(self, version: Version) -> None:
         """It takes its room twice where originals are kept on this machine: as it comes, and as it

@@ -204,7 +204,7 @@ class FolderAdmission:
         except OutageError:
             raise
         except TaggingError as error:
-            return error
+            return error.with_traceback(None)  # see core.runtime.collecting
         except OSError:
             return None  # gone, or not ours to read: the intake says which
         return None

@@ -12,7 +12,7 @@ import structlog
 from core.errors import OutageError
 from core.intake.originals import FileMark
 from producers.folder_notices import FolderNotices
-from producers.listing import list_folder, look
+from producers.listing import list_pages, look
 from producers.marks import SeenMarks
 from producers.place import Notice, Page, Put, Subscribed, Unheard
 
@@ -43,19 +43,22 @@ class FolderPlace:
             yield await self._said.get()
 
     async def list(self, present: AbstractSet[str], /) -> AsyncIterator[Page[FileMark]]:
+        there: set[str] = set()
         try:
             anew = await self._subscribe()
-            listing = await asyncio.to_thread(list_folder, self._root)
+            listings = list_pages(self._root)
+            while (listing := await asyncio.to_thread(next, listings, None)) is not None:
+                for folder, reason in listing.unreadable.items():
+                    self._log.warning("sub_folder_not_listed", path=folder, reason=reason)
+                if not anew:
+                    self._unhinted |= listing.files.keys() - present
+                there |= self._unhinted & listing.files.keys()
+                yield Page(listing.files, listing.ignored)
         except OSError as error:
             # Another file system may be mounted there next; events of the old one are void.
             self._identity = None
             raise OutageError(f"the folder is away: {error.strerror}") from error
-        for folder, reason in listing.unreadable.items():
-            self._log.warning("sub_folder_not_listed", path=folder, reason=reason)
-        if not anew:
-            self._unhinted |= listing.files.keys() - present
-        self._unhinted &= listing.files.keys()
-        yield Page(listing.files, listing.ignored)
+        self._unhinted = there
 
     async def look(self, hints: Sequence[str], /) -> Page[FileMark]:
         paths = set(hints)

@@ -13,6 +13,8 @@ from core.intake.originals import FileMark
 from core.media.probe import kind_of
 from producers.names import extension, hidden, unfinished
 
+_PAGE_FILES = 1000
+
 
 @dataclass(slots=True)
 class Listing:
@@ -30,7 +32,16 @@ class Listing:
 
 
 def list_folder(root: str, under: str | None = None) -> Listing:
-    """Everything below ``root``, or below its sub-folder ``under``; blocks.
+    """All of :func:`list_pages` at once; blocks."""
+    whole = Listing()
+    for page in list_pages(root, under):
+        _join(whole, page)
+    return whole
+
+
+def list_pages(root: str, under: str | None = None) -> Iterator[Listing]:
+    """Everything below ``root``, or below its sub-folder ``under``, so many files at a time: a
+    folder of millions needs no more memory than a small one. Each step blocks.
 
     Symlinked folders are not entered: inside the root what they show is listed where it is, and
     outside it is none of ours.
@@ -49,8 +60,11 @@ def list_folder(root: str, under: str | None = None) -> Listing:
                         continue
                     if entry.is_dir(follow_symlinks=False):
                         pending.append(entry.path)
-                    else:
-                        _add(listing, root, entry.path)
+                        continue
+                    _add(listing, root, entry.path)
+                    if len(listing.files) >= _PAGE_FILES:
+                        yield listing
+                        listing = Listing()
         except FileNotFoundError:
             if folder == root:
                 raise
@@ -58,7 +72,7 @@ def list_folder(root: str, under: str | None = None) -> Listing:
             if folder == root:
                 raise
             listing.unreadable[folder] = error.strerror or str(error)
-    return listing
+    yield listing
 
 
 def look(root: str, paths: Iterable[str]) -> Listing:
@@ -68,10 +82,7 @@ def look(root: str, paths: Iterable[str]) -> Listing:
         if any(hidden(part) for part in PurePath(os.path.relpath(path, root)).parts):
             continue
         if Path(path).is_dir() and not Path(path).is_symlink():
-            below = list_folder(root, path)
-            listing.files |= below.files
-            listing.ignored += below.ignored
-            listing.unreadable |= below.unreadable
+            _join(listing, list_folder(root, path))
         else:
             _add(listing, root, path)
     return listing
@@ -81,6 +92,12 @@ def marks_of(root: str, paths: Iterable[str]) -> Iterator[tuple[str, FileMark | 
     """How files look now; None for one that is gone or not ours (any more)."""
     for path in paths:
         yield path, _mark(root, path)
+
+
+def _join(whole: Listing, part: Listing) -> None:
+    whole.files |= part.files
+    whole.ignored += part.ignored
+    whole.unreadable |= part.unreadable
 
 
 def _add(listing: Listing, root: str, path: str) -> None:

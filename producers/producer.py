@@ -88,7 +88,10 @@ class Producer(Generic[Found, Hint]):
         self._listings = 0
         self._list_at = math.inf
         self._hints: list[Hint] = []
-        self._present: set[str] = set()
+        # In which listing each was last there. A name stays the text that it came as: if every
+        # listing brought its own, memory would be full of holes of that size.
+        self._present: dict[str, int] = {}
+        self._listing = 0
         self._ignored: Counter[str] = Counter()
         self._recovered = 0
         self._asked: list[asyncio.Future[None]] = []
@@ -210,11 +213,11 @@ class Producer(Generic[Found, Hint]):
         # Only who asked before the listing began can rely on it; who asks meanwhile gets another.
         asked = len(self._asked)
         self._list_at, began = math.inf, self._clock()
-        present: set[str] = set()
+        self._listing += 1
         ignored: Counter[str] = Counter()
         try:
-            async for page in self._place.list(self._present):
-                present.update(page.ours)
+            async for page in self._place.list(self._present.keys()):
+                self._present.update(dict.fromkeys(page.ours, self._listing))
                 ignored += page.ignored
                 self._admission.offer(page.ours)
                 await self._admission.work(group)
@@ -223,8 +226,10 @@ class Producer(Generic[Found, Hint]):
             self._list_at = min(self._list_at, self._away.waits_until() or math.inf)
             return
         self._away.succeeded()
-        self._present, self._ignored = present, ignored
-        self._admission.keep(present)
+        for name in [name for name, seen in self._present.items() if seen != self._listing]:
+            del self._present[name]
+        self._ignored = ignored
+        self._admission.keep(self._present.keys())
         self._answering += self._asked[:asked]
         del self._asked[:asked]
         self._listings += 1
@@ -246,9 +251,9 @@ class Producer(Generic[Found, Hint]):
             self._list_soon()
             return
         for name in page.gone:
-            self._present.discard(name)
+            self._present.pop(name, None)
             self._admission.forget(name)
-        self._present.update(page.ours)
+        self._present.update(dict.fromkeys(page.ours, self._listing))
         self._admission.offer(page.ours)
 
     def _list_soon(self) -> None:

@@ -139,6 +139,7 @@ class Child:
             self._followed.pop(number, None)
             if self._asked.pop(number, None) is not None:
                 self._abandoned.add(number)
+            del reply  # see core.runtime.collecting
         try:
             return read(answer)
         except (ValueError, TypeError, LookupError) as error:

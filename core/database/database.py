@@ -10,7 +10,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -92,15 +92,29 @@ class SqliteDatabase:
         except sqlite3.DatabaseError as error:
             raise outage(error, self.path.parent) from error
 
+    @contextmanager
+    def reading_aside(self) -> Iterator[sqlite3.Connection]:
+        """A connection of its own, closed in the end: for one long read on a borrowed thread. Any
+        thread of a pool may be lent, and each would keep a connection, with its cache, for good."""
+        try:
+            with closing(self._query_only()) as connection:
+                yield connection
+        except sqlite3.DatabaseError as error:
+            raise outage(error, self.path.parent) from error
+
     def _reader(self) -> sqlite3.Connection:
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
         if connection is None:
             with self._gate:
-                if self._closed:
-                    raise OutageError("the data folder's database is closed")
-                connection = self._local.connection = self._connect()
-                connection.execute("PRAGMA query_only=ON")
+                connection = self._local.connection = self._query_only()
                 self._connections.append(connection)
+        return connection
+
+    def _query_only(self) -> sqlite3.Connection:
+        if self._closed:
+            raise OutageError("the data folder's database is closed")
+        connection = self._connect()
+        connection.execute("PRAGMA query_only=ON")
         return connection
 
     def _changes(self) -> int:

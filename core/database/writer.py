@@ -47,12 +47,13 @@ class _Job:
         self.error: BaseException | None = None
 
     def settle(self) -> None:
-        if self.future.done():
-            return
-        if self.error is not None:
-            self.future.set_exception(self.error)
-        else:
-            self.future.set_result(self.result)
+        """Tells the caller, and forgets what: see ``core.runtime.collecting``."""
+        if not self.future.done():
+            if self.error is not None:
+                self.future.set_exception(self.error)
+            else:
+                self.future.set_result(self.result)
+        del self.future, self.error, self.result
 
 
 class Writer:
@@ -82,7 +83,10 @@ class Writer:
             if self._closed:
                 raise OutageError("the data folder's database is closed")
             self._queue.put(job)
-        return cast("T", await job.future)
+        try:
+            return cast("T", await job.future)
+        finally:
+            del job  # see core.runtime.collecting
 
     def close(self) -> None:
         """Writes what waits, then ends the thread; returns when it has ended."""
@@ -98,6 +102,7 @@ class Writer:
             jobs, going = self._take()
             rung = self._perform(jobs)
             self._tell(jobs, rung)
+            del jobs  # what was written is not held until something else is
         self._connection.close()
 
     def _take(self) -> tuple[list[_Job], bool]:

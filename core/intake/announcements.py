@@ -24,7 +24,7 @@ class Announcement(BaseModel):
         announced: False while the event may not be in the log; its blob is in the store.
     """
 
-    model_config = ConfigDict(frozen=True, extra="allow")
+    model_config = ConfigDict(frozen=True, extra="allow", cache_strings="keys")
 
     mark: str
     announced: bool

@@ -264,7 +264,7 @@ class Intake:
                     read_original, submission.path, submission.filename, submission.settled
                 )
             except TaggingError as error:
-                return error
+                return error.with_traceback(None)  # see core.runtime.collecting
 
     async def _store(
         self, originals: Sequence[Original], claims: Claims

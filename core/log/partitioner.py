@@ -35,8 +35,9 @@ def murmur2(data: bytes) -> int:
     return value ^ value >> 15
 
 
-@lru_cache(maxsize=16_384)
+@lru_cache(maxsize=2_048)
 def _positive_hash(key: str) -> int:
     # A media id is hashed once for each topic it passes through; pure Python needs 4 us for it.
+    # What is in flight has room; what once was would only fill memory.
     # A key whose bytes are no UTF-8 was read with surrogates in it, and goes back as those bytes.
     return murmur2(key.encode(errors="surrogateescape")) & 0x7FFFFFFF

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
 from core.envelope import Event
 from core.events import (
@@ -71,6 +71,8 @@ class Forgotten(BaseModel):
         spared: the root of an older one that is kept, since the run that counts is its.
         answered: every upload up to here has its frames, or the reason why there are none.
     """
+
+    model_config = ConfigDict(cache_strings="keys")
 
     count: int = 0
     newest: Place = NOWHERE

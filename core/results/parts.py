@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Annotated, TypeVar
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from core.bounds import check_attribute
 from core.envelope import Event, decode, encode_structured
@@ -49,6 +49,8 @@ class FrameList(BaseModel):
         prompt: what to search them for, of that upload; None for the default.
     """
 
+    model_config = ConfigDict(cache_strings="keys")
+
     root: str
     framed: MediaFramed
     prompt: str | None = None
@@ -63,6 +65,8 @@ class Latest(BaseModel):
         collections: of media, where vectors of the medium may stand; None in what was written
             before that was noted.
     """
+
+    model_config = ConfigDict(cache_strings="keys")
 
     revision: Annotated[Whole, Field(ge=0)]
     digest: str

@@ -55,6 +55,7 @@ class Batcher(Generic[L, R]):
             return await future
         finally:
             self._asked.discard(future)
+            del future  # see core.runtime.collecting
 
     async def work(self) -> None:
         """Forms batches and runs them until it is cancelled. Nobody waits in vain: however it
@@ -89,6 +90,7 @@ class Batcher(Generic[L, R]):
                 future.set_exception(outcome.error)
             else:
                 future.set_result(outcome)
+        outcomes.clear()  # the thread's frames know the list: see core.runtime.collecting
 
     async def _collect(self) -> list[tuple[L, asyncio.Future[R]]]:
         batch = [await self._queue.get()]

@@ -36,7 +36,10 @@ class Publisher:
         self._pending.append((messages, future))
         if self._writer is None:
             self._writer = asyncio.create_task(self._write())
-        await future
+        try:
+            await future
+        finally:
+            del future  # see core.runtime.collecting
 
     async def flushed(self) -> None:
         """Returns when nothing is on its way any more."""
@@ -57,6 +60,8 @@ class Publisher:
                     raise
                 else:
                     _answer(batch)
+                finally:
+                    del batch  # see core.runtime.collecting
         except BaseException as error:
             # Ended, or broken in no usual way: whoever waits must not wait for ever.
             batch, self._pending = self._pending, []

@@ -11,6 +11,9 @@ from core.database.transaction import Bulk, Transaction
 from core.state.keys import check_key
 
 _PAGE = 500
+_RANGE = "WHERE key >= ? AND key < ? || CAST(x'FF' AS TEXT) ORDER BY key"
+"""From a key on, no further than a prefix goes: what starts with it is less than the prefix and a
+byte that no UTF-8 has."""
 _PUT = Bulk(
     "state",
     "INSERT INTO state (key, value) VALUES",
@@ -65,9 +68,10 @@ class SqliteStateStore:
         start = prefix if after is None else f"{after}\0"
         with self._database.reading() as db:
             rows = db.execute(
-                "SELECT key FROM state WHERE key >= ? ORDER BY key LIMIT ?", (start, limit)
+                f"SELECT key FROM state {_RANGE} LIMIT ?",  # noqa: S608  # a constant
+                (start, prefix, limit),
             ).fetchall()
-        found = [key for (key,) in rows if key.startswith(prefix)]
+        found = [key for (key,) in rows]
         return found, found[-1] if len(found) == limit else None
 
     async def scan(self, prefix: str) -> list[tuple[str, bytes]]:
@@ -82,13 +86,13 @@ class SqliteStateStore:
     async def _range(self, select: str, prefix: str) -> list[tuple[Any, ...]]:
         """Page by page, so that a long list holds up nobody else on the loop."""
         found: list[tuple[Any, ...]] = []
-        after, order = prefix, f"{select} WHERE key >= ? ORDER BY key LIMIT {_PAGE}"
+        after = prefix
+        order = f"{select} {_RANGE} LIMIT {_PAGE}"
         while True:
             with self._database.reading() as db:
-                page = db.execute(order, (after,)).fetchall()
-            matching = [row for row in page if row[0].startswith(prefix)]
-            found += matching
-            if len(matching) < _PAGE:
+                page = db.execute(order, (after, prefix)).fetchall()
+            found += page
+            if len(page) < _PAGE:
                 return found
             after = f"{found[-1][0]}\0"
             await asyncio.sleep(0)

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -49,9 +49,13 @@ class Run:
 
     def last(self, event: str) -> dict[str, Any] | None:
         """The newest of its log lines about an event."""
+        found = self.all(event)
+        return found[-1] if found else None
+
+    def all(self, event: str) -> list[dict[str, Any]]:
+        """Its log lines about an event."""
         lines = self._words.read_text(errors="replace").splitlines()
-        found = [line for line in lines if f'"event": "{event}"' in line]
-        return json.loads(found[-1]) if found else None
+        return [json.loads(line) for line in lines if f'"event": "{event}"' in line]
 
     def family(self) -> list[psutil.Process]:
         """The processes that it started, and theirs."""
@@ -96,10 +100,18 @@ class Tagger:
     Args:
         folder: of the test; temporary files of the processes and what they say go there.
         settings: environment variables.
+        program: what is started in place of ``tagger``.
     """
 
-    def __init__(self, folder: Path, data: Path, settings: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        data: Path,
+        settings: dict[str, str] | None = None,
+        program: Sequence[str] = (),
+    ) -> None:
         self.data = data
+        self._program = tuple(program) or _script()
         self.temporary = folder / "temporary"
         self.temporary.mkdir(exist_ok=True)
         self._words = folder / "words"
@@ -116,7 +128,7 @@ class Tagger:
         words = self._words / f"{len(list(self._words.iterdir())):04d}.txt"
         with words.open("wb") as output:
             process = subprocess.Popen(
-                [*_script(), *arguments, "--data-dir", str(self.data)],
+                [*self._program, *arguments, "--data-dir", str(self.data)],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -154,8 +166,8 @@ def _lives(process: psutil.Process) -> bool:
         return False
 
 
-def _script() -> list[str]:
+def _script() -> tuple[str, ...]:
     installed = Path(sys.executable).with_name("tagger")
     if installed.exists():
-        return [str(installed)]
-    return [sys.executable, "-P", "-c", "from infra.cli import main; main()"]
+        return (str(installed),)
+    return (sys.executable, "-P", "-c", "from infra.cli import main; main()")

@@ -70,6 +70,15 @@ async def test_keys_start_with_the_prefix_and_are_sorted(state: StateStore) -> N
     assert await state.keys("nothing") == []
 
 
+async def test_a_prefix_covers_the_last_of_all_characters(state: StateStore) -> None:
+    covered = ["p/a", "p/\U0010ffff", "p/\U0010ffff\U0010ffff"]
+    await state.put([(key, b"") for key in (*covered, "p0", "q/a", "\U0010ffff/a")])
+
+    assert await state.keys("p/") == covered
+    assert await state.keys("\U0010ffff") == ["\U0010ffff/a"]
+    assert sorted((await state.page("p/", 10))[0]) == covered
+
+
 async def test_scan_gives_values_with_the_keys(state: StateStore) -> None:
     await state.put([("m/b", b"2"), ("m/a", b"1"), ("n", b"3")])
 

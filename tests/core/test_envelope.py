@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from dataclasses import replace
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
@@ -54,6 +56,28 @@ def test_an_event_written_by_an_older_version_is_read_for_ever(path: Path) -> No
     assert event.data.key() == golden["key"]
     written = json.loads(dump(event.data))
     assert {name: written[name] for name in golden["data"]} == golden["data"]
+
+
+@pytest.mark.parametrize("event", SAMPLES.values(), ids=SAMPLES.keys())
+def test_nothing_of_an_event_is_kept_when_it_has_been_read(event: Event[Data]) -> None:
+    bodies = [_of_another_medium(encode(event)) for _ in range(300)]
+    decode(bodies[0])
+
+    tracemalloc.start()
+    for body in bodies:
+        decode(body)
+    kept, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert kept < 10 * len(bodies)
+
+
+def _of_another_medium(message: Message) -> Record:
+    """The same, said of a medium that nobody has heard of."""
+    body = json.loads(message.value or b"{}")
+    if "media_id" in body:
+        body["media_id"] = uuid4().hex
+    return replace(record(message), value=json.dumps(body).encode())
 
 
 def test_headers_are_those_of_the_kafka_binding() -> None:

@@ -90,7 +90,7 @@ class Cleaner:
                 await self._delete(shard, ids[start : start + _STEP])
 
     def _superseded(self, shard: int) -> list[int]:
-        with self._database.reading() as db:
+        with self._database.reading_aside() as db:
             # The last record stays, tombstone or not: it knows the partition's next offset.
             end = first_id(shard) + end_offset(db, shard)[0]
             rows = db.execute(

@@ -22,6 +22,7 @@ class Rogue(Service):
             "write": self._write,
             "pause": self._pause,
             "work": self._work,
+            "refuse": self._refuse,
             "die": lambda asked, _: os.kill(os.getpid(), asked["signal"]),  # type: ignore[dict-item]
         }
 
@@ -29,6 +30,9 @@ class Rogue(Service):
         os.write(_replies(), bytes.fromhex(asked["hex"]))
         signal.pause()
         return Answer()
+
+    def _refuse(self, asked: dict[str, Any], _: list[Buffer]) -> Answer:
+        raise FormatError("no")
 
     def _pause(self, asked: dict[str, Any], _: list[Buffer]) -> Answer:
         signal.pause()

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -51,6 +53,22 @@ async def log(database: SqliteDatabase, clock: Clock) -> AsyncIterator[SqliteEve
 
 async def everything(log: SqliteEventLog, topic: str = "line") -> list[Record]:
     return [record async for record in log.tail([topic], "earliest", follow=False)]
+
+
+async def test_cleaning_leaves_no_connection_to_the_thread_it_borrowed(
+    log: SqliteEventLog,
+) -> None:
+    await log.create_topics([TopicSpec("tagged", partitions=2, compacted=True)])
+    descriptors = []
+
+    for _ in range(3):
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
+        await publish(log, "tagged", 20, keys=2)
+        await log.maintain()
+        descriptors.append(psutil.Process().num_fds())
+
+    assert len(await everything(log, "tagged")) == 2
+    assert descriptors == descriptors[:1] * 3
 
 
 async def test_times_never_fall_within_a_partition(log: SqliteEventLog, clock: Clock) -> None:
