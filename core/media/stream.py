@@ -13,6 +13,7 @@ import av
 from av.stream import Disposition
 
 from core.errors import LimitExceededError, UndecodableError
+from core.media.colour import Tags, read_as, settle_matrix, tags_of
 from core.media.options import DecodeOptions
 from core.media.probe import container
 
@@ -91,6 +92,7 @@ class VideoSource:
         self.damaged = 0
         self.end_ms = 0
         self._first_ms = 0
+        self._colours: dict[tuple[Tags, str | None], None] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -125,7 +127,12 @@ class VideoSource:
             notes.append(f"stream ends at {seen_ms / 1000:.1f} s of {declared_ms / 1000:.1f} s")
         if self.damaged:
             notes.append(f"{self.damaged} damaged parts of the stream were passed over")
-        return notes
+        return notes + self._colour_notes()
+
+    def _colour_notes(self) -> list[str]:
+        """What the stream does not say about its colours, each once."""
+        said = [(*read_as(tags).notes, note) for tags, note in self._colours]
+        return list(dict.fromkeys(note for notes in said for note in notes if note))
 
     def _decode(self) -> Iterator[VideoFrame]:
         """All frames that can be had; what is broken is counted and passed over."""
@@ -141,6 +148,8 @@ class VideoSource:
                 if frame.is_corrupt and self._threads > 1:
                     raise DamagedError
                 self._check_pixels(frame.width, frame.height)
+                matrix_note = settle_matrix(frame)
+                self._colours[tags_of(frame), matrix_note] = None
                 yield frame
 
     def _packets(self) -> Iterator[Packet[VideoStream] | None]:
