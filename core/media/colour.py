@@ -1,36 +1,39 @@
-"""What a picture's or video's colour tags mean here, and how a frame becomes sRGB.
+"""What the colour tags of a picture or video mean here.
 
-Tags are the code points of ITU-T H.273 (the same as ISO/IEC 23091-2), which video streams, HEIC,
-AVIF, PNG and ICC profiles share. Child process only.
+Tags are the code points of Recommendation ITU-T H.273 (the same as ISO/IEC 23091-2), which video
+streams, HEIC, AVIF, PNG and ICC profiles share.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
-
-import numpy as np
-import numpy.typing as npt
-from av.video.reformatter import Colorspace, VideoReformatter
-
-from core.media.tonemap import CURVES, HDR, PRIMARIES, to_srgb
-
-if TYPE_CHECKING:
-    from av.video.frame import VideoFrame
 
 UNSPECIFIED = 2
-BT709, BT2020, SRGB = 1, 9, 13
-_RGB = 0  # "matrix" of what is stored as RGB
-_HD_LINES = 720
-# The matrices that FFmpeg's scaler knows; it refuses a frame tagged with any other.
-_MATRICES = {
-    1: Colorspace.ITU709,
-    4: Colorspace.FCC,
-    5: Colorspace.ITU601,
-    6: Colorspace.ITU601,
-    7: Colorspace.SMPTE240M,
-    9: Colorspace.BT2020,
+BT709, BT2020 = 1, 9
+SRGB, PQ, HLG = 13, 16, 18
+HDR = frozenset({PQ, HLG})
+# Transfers by the one they are read with: sRGB's stands for all SDR camera curves.
+_CURVES = {
+    **dict.fromkeys((1, 6, 7, 11, 12, 13, 14, 15), SRGB),
+    **{code: code for code in (4, 5, 8, 17, PQ, HLG)},
+}
+
+_D65, _C, _DCI = (0.3127, 0.3290), (0.310, 0.316), (0.314, 0.351)
+_SMPTE = ((0.630, 0.340), (0.310, 0.595), (0.155, 0.070), _D65)
+_P3 = ((0.680, 0.320), (0.265, 0.690), (0.150, 0.060))
+# Chromaticities of red, green, blue and white (H.273, table 2).
+PRIMARIES = {
+    1: ((0.640, 0.330), (0.300, 0.600), (0.150, 0.060), _D65),
+    4: ((0.670, 0.330), (0.210, 0.710), (0.140, 0.080), _C),
+    5: ((0.640, 0.330), (0.290, 0.600), (0.150, 0.060), _D65),
+    6: _SMPTE,
+    7: _SMPTE,
+    8: ((0.681, 0.319), (0.243, 0.692), (0.145, 0.049), _C),
+    9: ((0.708, 0.292), (0.170, 0.797), (0.131, 0.046), _D65),
+    11: (*_P3, _DCI),
+    12: (*_P3, _D65),
+    22: ((0.630, 0.340), (0.295, 0.605), (0.155, 0.077), _D65),
 }
 
 
@@ -69,7 +72,7 @@ class Reading:
 def read_as(tags: Tags) -> Reading:
     """What is not said is SDR in BT.709, or BT.2020 where the transfer is HLG's or PQ's."""
     notes = []
-    transfer = CURVES.get(tags.transfer)
+    transfer = _CURVES.get(tags.transfer)
     if transfer is None:
         transfer = SRGB
         if tags.transfer != UNSPECIFIED:
@@ -85,48 +88,3 @@ def read_as(tags: Tags) -> Reading:
             notes.append(f"it does not say its colour primaries; read as {name}")
         primaries = custom
     return Reading(primaries, transfer, tuple(notes))
-
-
-def tags_of(frame: VideoFrame) -> Tags:
-    deep = any(component.bits > 8 for component in frame.format.components)
-    return Tags(int(frame.color_primaries), int(frame.color_trc), deep)
-
-
-def settle_matrix(frame: VideoFrame) -> str | None:
-    """Retag a frame whose matrix no scaler knows, which it would refuse; gives a note on it."""
-    tagged = int(frame.colorspace)
-    if tagged in _MATRICES or tagged == UNSPECIFIED or frame.format.is_rgb:
-        return None
-    frame.colorspace = UNSPECIFIED
-    return None if tagged == _RGB else f"its colour matrix {tagged} is not known here; guessed"
-
-
-def frame_in_srgb(frame: VideoFrame, size: tuple[int, int]) -> npt.NDArray[np.uint8]:
-    """``(height, width, 3)`` RGB of a settled frame, scaled to width and height: SDR in sRGB.
-
-    FFmpeg's scaler undoes range and matrix, to 16 bits where tone mapping follows.
-    """
-    reading = read_as(tags_of(frame))
-    depth = "rgb24" if reading.is_srgb else "rgb48le"
-    scaled = VideoReformatter().reformat(
-        frame,
-        *size,
-        depth,
-        src_colorspace=_matrix(frame, reading),
-        interpolation="LANCZOS",
-    )
-    pixels = scaled.to_ndarray()
-    if reading.is_srgb:
-        return np.asarray(pixels, np.uint8)
-    return to_srgb(pixels, reading.primaries, reading.transfer)
-
-
-def _matrix(frame: VideoFrame, reading: Reading) -> Colorspace | None:
-    """Untagged video is BT.2020's with its primaries, else by custom BT.709's where it is HD."""
-    if frame.format.is_rgb:
-        return None
-    if matrix := _MATRICES.get(int(frame.colorspace)):
-        return matrix
-    if reading.primaries == BT2020:
-        return Colorspace.BT2020
-    return Colorspace.ITU709 if frame.height >= _HD_LINES else Colorspace.ITU601

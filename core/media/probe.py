@@ -61,6 +61,7 @@ _FORMATS = {
     "a PNG picture": "PNG",
     "a WEBP picture": "WEBP",
     "a HEIC picture": "HEIF",
+    "an AVIF picture": "AVIF",
     "an MP4 video": "mov",
     "a MOV video": "mov",
     "a Matroska video": "matroska",

@@ -13,7 +13,8 @@ import av
 from av.stream import Disposition
 
 from core.errors import LimitExceededError, UndecodableError
-from core.media.colour import Tags, read_as, settle_matrix, tags_of
+from core.media.colour import Tags, read_as
+from core.media.frame_colour import settle_matrix, tags_of
 from core.media.options import DecodeOptions
 from core.media.probe import container
 

@@ -18,36 +18,14 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from core.media.colour import BT709, HDR, HLG, PQ, PRIMARIES, SRGB
+
 _Light = npt.NDArray[np.float32]
 
 _REFERENCE_WHITE = 203.0  # cd/m2
 _HLG_PEAK = 1000.0
 _HLG_GAMMA = 1.2  # of the OOTF at that peak
 _PQ_PEAK = 10_000.0
-_PQ, _HLG = 16, 18
-HDR = frozenset({_PQ, _HLG})
-# Transfers of H.273 by the one they are read with: 13 stands for all SDR camera curves.
-CURVES = {
-    **dict.fromkeys((1, 6, 7, 11, 12, 13, 14, 15), 13),
-    **{code: code for code in (4, 5, 8, 17, _PQ, _HLG)},
-}
-
-_D65, _C, _DCI = (0.3127, 0.3290), (0.310, 0.316), (0.314, 0.351)
-_SMPTE = ((0.630, 0.340), (0.310, 0.595), (0.155, 0.070), _D65)
-_P3 = ((0.680, 0.320), (0.265, 0.690), (0.150, 0.060))
-# Chromaticities of red, green, blue and white (H.273, table 2).
-PRIMARIES = {
-    1: ((0.640, 0.330), (0.300, 0.600), (0.150, 0.060), _D65),
-    4: ((0.670, 0.330), (0.210, 0.710), (0.140, 0.080), _C),
-    5: ((0.640, 0.330), (0.290, 0.600), (0.150, 0.060), _D65),
-    6: _SMPTE,
-    7: _SMPTE,
-    8: ((0.681, 0.319), (0.243, 0.692), (0.145, 0.049), _C),
-    9: ((0.708, 0.292), (0.170, 0.797), (0.131, 0.046), _D65),
-    11: (*_P3, _DCI),
-    12: (*_P3, _D65),
-    22: ((0.630, 0.340), (0.295, 0.605), (0.155, 0.077), _D65),
-}
 _BRADFORD = np.array(
     [[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]]
 )
@@ -70,7 +48,7 @@ def to_srgb(pixels: npt.NDArray[Any], primaries: int, transfer: int) -> npt.NDAr
     rows = max(1, _STRIP // max(1, pixels.shape[1]))
     for top in range(0, pixels.shape[0], rows):
         light = table[pixels[top : top + rows]]
-        if transfer == _HLG:
+        if transfer == HLG:
             scene = np.maximum(light @ luminance, 1e-6)
             light *= np.power(scene, _HLG_GAMMA - 1)[..., np.newaxis]
             light *= _HLG_PEAK / _REFERENCE_WHITE
@@ -107,7 +85,7 @@ def _srgb_codes() -> npt.NDArray[np.uint8]:
     """The sRGB code of linear light in 65535ths."""
     light = np.linspace(0, 1, _STEPS + 1)
     coded = np.where(light <= 0.0031308, light * 12.92, 1.055 * light ** (1 / 2.4) - 0.055)
-    return np.rint(coded * 255).astype(np.uint8)
+    return np.asarray(np.rint(coded * 255), np.uint8)
 
 
 def _srgb(code: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
@@ -132,17 +110,17 @@ _EOTF: dict[int, Callable[[npt.NDArray[np.float64]], npt.NDArray[np.float64]]] =
     4: lambda code: code**2.2,
     5: lambda code: code**2.8,
     8: lambda code: code,
-    13: _srgb,
-    _PQ: _pq,
+    SRGB: _srgb,
+    PQ: _pq,
     17: lambda code: code**2.6 * (52.37 / 48),
-    _HLG: _hlg,
+    HLG: _hlg,
 }
 
 
 @lru_cache(maxsize=16)
 def _matrix(primaries: int) -> npt.NDArray[np.float64]:
     """From linear RGB of these primaries to that of BT.709, white kept white (Bradford)."""
-    return np.asarray(np.linalg.inv(_to_xyz(1)) @ _adapted(primaries) @ _to_xyz(primaries))
+    return np.asarray(np.linalg.inv(_to_xyz(BT709)) @ _adapted(primaries) @ _to_xyz(primaries))
 
 
 @lru_cache(maxsize=16)
@@ -154,7 +132,7 @@ def _to_xyz(primaries: int) -> npt.NDArray[np.float64]:
 
 
 def _adapted(primaries: int) -> npt.NDArray[np.float64]:
-    cones = _BRADFORD @ _xyz(_D65) / (_BRADFORD @ _xyz(PRIMARIES[primaries][3]))
+    cones = _BRADFORD @ _xyz(PRIMARIES[BT709][3]) / (_BRADFORD @ _xyz(PRIMARIES[primaries][3]))
     return np.asarray(np.linalg.inv(_BRADFORD) @ np.diag(cones) @ _BRADFORD)
 
 

@@ -21,8 +21,8 @@ from scenedetect.detectors import ContentDetector
 
 from core.errors import LimitExceededError, UndecodableError
 from core.media.candidates import Candidates
-from core.media.colour import frame_in_srgb
 from core.media.decoded import Decoded, FrameFile
+from core.media.frame_colour import frame_in_srgb
 from core.media.jpeg import fitted, write_frame
 from core.media.options import DecodeOptions
 from core.media.probe import Probe

@@ -61,7 +61,7 @@ def coded(picture: Pixels, carriage: Carriage) -> npt.NDArray[np.float64]:
     )
 
 
-def of_light(light: npt.NDArray[np.float64], carriage: Carriage) -> npt.NDArray[np.float64]:
+def of_light(light: npt.NDArray[np.floating], carriage: Carriage) -> npt.NDArray[np.float64]:
     """The same of linear light in BT.709's primaries, where 1 is 203 cd/m2."""
     light = light @ _GAMUTS.get(carriage.primaries, np.eye(3)).T
     if carriage.transfer == 16:
@@ -84,7 +84,7 @@ def hlg(nits: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     luminance = np.maximum(display @ np.array([0.2627, 0.6780, 0.0593]), 1e-9)
     scene = display * luminance[..., np.newaxis] ** (1 / 1.2 - 1)
     high = 0.17883277 * np.log(np.maximum(12 * scene - 0.28466892, 1e-9)) + 0.55991073
-    return np.where(scene <= 1 / 12, np.sqrt(3 * scene), high)
+    return np.asarray(np.where(scene <= 1 / 12, np.sqrt(3 * scene), high))
 
 
 def write_look(
@@ -94,7 +94,7 @@ def write_look(
     return _write(path, coded(picture, carriage), carriage, codec, frames)
 
 
-def write_light(path: Path, light: npt.NDArray[np.float64], carriage: Carriage) -> Path:
+def write_light(path: Path, light: npt.NDArray[np.floating], carriage: Carriage) -> Path:
     """The same of linear light, as :func:`of_light` takes it."""
     return _write(path, of_light(light, carriage), carriage, "ffv1", 6)
 
@@ -112,6 +112,7 @@ def _write(
     )
     with av.open(str(path), "w") as output:
         stream = output.add_stream(codec, rate=25)
+        assert isinstance(stream, av.VideoStream)
         stream.height, stream.width = rgb48.shape[:2]
         stream.pix_fmt = frame.format.name
         context = stream.codec_context
