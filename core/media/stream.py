@@ -29,6 +29,12 @@ _MICROSECONDS = 1_000_000
 _DEFAULT_RATE = Fraction(25)
 _RATES = (Fraction(1, 3600), Fraction(1000))
 _ASPECTS = (Fraction(1, 4), Fraction(4))
+_EXTRAS = (
+    Disposition.attached_pic
+    | Disposition.timed_thumbnails
+    | Disposition.still_image
+    | Disposition.dependent
+)
 _TAG = re.compile(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)")
 
 
@@ -82,6 +88,7 @@ class VideoSource:
             )
         except av.FFmpegError as error:
             raise UndecodableError(f"damaged video: {error.strerror}") from error
+        self._choice: list[str] = []
         try:
             self._stream = self._video_stream()
             self._check_limits()
@@ -121,7 +128,7 @@ class VideoSource:
 
     def notes(self) -> list[str]:
         """What was wrong with the stream, once it has been read to its end."""
-        notes = []
+        notes = [*self._choice]
         declared_ms, tolerance_ms = self._declared()
         seen_ms = self.end_ms - self._first_ms
         if declared_ms - seen_ms > tolerance_ms:
@@ -173,20 +180,22 @@ class VideoSource:
         self.damaged += 1
 
     def _video_stream(self) -> VideoStream:
-        # A cover picture in a sound file is a video stream, too.
-        for stream in self._container.streams.video:
-            if stream.disposition & Disposition.attached_pic:
-                continue
-            if stream.codec_context is None:
-                raise UndecodableError("the video's codec is not supported")
-            stream.thread_type = "AUTO"
-            stream.codec_context.thread_count = self._threads
-            # The decoder refuses larger frames before it allocates them.
-            stream.codec_context.options = {"max_pixels": str(self._options.max_video_pixels)}
-            return stream
-        if self._container.streams.audio:
+        tracks = [track for track in self._container.streams.video if not _is_extra(track)]
+        if not tracks and self._container.streams.audio:
             raise UndecodableError("not a video: the file has sound but no picture")
-        raise UndecodableError("not a video: the file has no video stream")
+        if not tracks:
+            raise UndecodableError("not a video: the file has no video stream")
+        stream = max((track for track in tracks if track.codec_context), key=_rank, default=None)
+        if stream is None:
+            raise UndecodableError("the video's codec is not supported")
+        if len(tracks) > 1:
+            which = "the default" if stream.disposition & Disposition.default else "the largest"
+            self._choice = [f"of {len(tracks)} video tracks, {which} ({_words(stream)}) was read"]
+        stream.thread_type = "AUTO"
+        stream.codec_context.thread_count = self._threads
+        # The decoder refuses larger frames before it allocates them.
+        stream.codec_context.options = {"max_pixels": str(self._options.max_video_pixels)}
+        return stream
 
     def _check_limits(self) -> None:
         self._check_pixels(self._stream.codec_context.width, self._stream.codec_context.height)
@@ -241,6 +250,21 @@ class _Clock:
             time_ms += 1
         self._last_ms = time_ms
         return time_ms
+
+
+def _is_extra(stream: VideoStream) -> bool:
+    """A sound file's cover, thumbnails, a layer of another track: no video of its own."""
+    return bool(stream.disposition & _EXTRAS)
+
+
+def _rank(stream: VideoStream) -> tuple[bool, int]:
+    """The default track comes first; of several, or none, the one with most pixels."""
+    context = stream.codec_context
+    return bool(stream.disposition & Disposition.default), context.width * context.height
+
+
+def _words(stream: VideoStream) -> str:
+    return f"number {stream.index}, {stream.codec_context.width}x{stream.codec_context.height}"
 
 
 def _duration_ms(frame: VideoFrame) -> int:
