@@ -1,8 +1,13 @@
 """Coded RGB of any transfer and primaries as SDR sRGB: tables, one matrix, and a roll-off.
 
-Transfers: IEC 61966-2-1 (sRGB), SMPTE ST 2084 (PQ), and HLG of Recommendation ITU-R BT.2100 with
-its OOTF for the nominal display of 1000 cd/m2. SDR white is HDR reference white, 203 cd/m2
-(Report ITU-R BT.2408), so that an SDR look carried in HDR comes out as it went in.
+Transfers: IEC 61966-2-1 (sRGB), SMPTE ST 2084 (PQ), and HLG of Recommendation ITU-R BT.2100. SDR
+white is HDR reference white (Report ITU-R BT.2408): 203 cd/m2, in HLG a signal of 75%. So an SDR
+look carried in HDR comes out as it went in.
+
+HLG carries the scene's light, and its look depends on a system gamma: 1.2 on the nominal display of
+1000 cd/m2, less on darker ones. BT.2408 knows two ways from SDR: by the scene, with none, as a
+camera that records both would; and by the nominal display. A file does not tell which was meant;
+1.1, BT.2100's value for 580 cd/m2, keeps looks of either kind within some 8 levels of 255.
 
 SDR video is read with sRGB's curve, as browsers and players on computers show it, whichever of
 the near equal camera curves it is tagged with.
@@ -23,8 +28,8 @@ from core.media.colour import BT709, HDR, HLG, PQ, PRIMARIES, SRGB
 _Light = npt.NDArray[np.float32]
 
 _REFERENCE_WHITE = 203.0  # cd/m2
-_HLG_PEAK = 1000.0
-_HLG_GAMMA = 1.2  # of the OOTF at that peak
+_HLG_GAMMA = 1.1
+_HLG_WHITE = 0.265  # scene light of reference white
 _PQ_PEAK = 10_000.0
 _BRADFORD = np.array(
     [[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]]
@@ -51,7 +56,6 @@ def to_srgb(pixels: npt.NDArray[Any], primaries: int, transfer: int) -> npt.NDAr
         if transfer == HLG:
             scene = np.maximum(light @ luminance, 1e-6)
             light *= np.power(scene, _HLG_GAMMA - 1)[..., np.newaxis]
-            light *= _HLG_PEAK / _REFERENCE_WHITE
         light = np.maximum(cv2.transform(light, matrix), 0)
         if transfer in HDR:
             _roll_off(light)
@@ -75,7 +79,7 @@ def _roll_off(light: _Light) -> None:
 
 @lru_cache(maxsize=16)
 def _light(transfer: int, size: int) -> _Light:
-    """Linear light of every code of ``size`` bytes; 1 is SDR white, for HLG the scene's peak."""
+    """Linear light of every code of ``size`` bytes, where SDR white is 1."""
     codes = np.linspace(0, 1, 1 << (8 * size))
     return _EOTF[transfer](codes).astype(np.float32)
 
@@ -101,9 +105,10 @@ def _pq(code: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 
 def _hlg(code: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """BT.2100, table 5: the inverse of HLG's OETF, scene light from 0 to 1."""
+    """BT.2100, table 5: the inverse of HLG's OETF, here of a scene with reference white 1."""
     a, b, c = 0.17883277, 0.28466892, 0.55991073
-    return np.where(code <= 0.5, code**2 / 3, (np.exp((code - c) / a) + b) / 12)
+    scene = np.where(code <= 0.5, code**2 / 3, (np.exp((code - c) / a) + b) / 12)
+    return np.asarray(scene / _HLG_WHITE)
 
 
 _EOTF: dict[int, Callable[[npt.NDArray[np.float64]], npt.NDArray[np.float64]]] = {

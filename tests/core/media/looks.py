@@ -6,7 +6,7 @@ Display P3, and Poynton, Digital Video and HD (SMPTE-C and EBU, the other way ro
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -36,17 +36,23 @@ _UNTAGGED = {True: Colorspace.BT2020, False: Colorspace.ITU601}
 
 @dataclass(frozen=True, slots=True)
 class Carriage:
-    """How a look is coded: code points of H.273, range 1 (limited) or 2 (full), and bits."""
+    """How a look is coded: code points of H.273, range 1 (limited) or 2 (full), and bits.
+
+    Attributes:
+        gamma: of HLG's system; 1.2 is made for the nominal display, 1 as a camera does.
+    """
 
     primaries: int = 1
     transfer: int = 1
     matrix: int = 1
     range: int = 1
     bits: int = 8
+    gamma: float = 1.2
 
 
 SDR = Carriage()
 HLG = Carriage(9, 18, 9, 1, 10)
+HLG_CAMERA = replace(HLG, gamma=1.0)
 PQ = Carriage(9, 16, 9, 1, 10)
 P3 = Carriage(12, 13, 1, 1, 8)
 
@@ -67,7 +73,7 @@ def of_light(light: npt.NDArray[np.floating], carriage: Carriage) -> npt.NDArray
     if carriage.transfer == 16:
         return pq(np.clip(light, 0, None) * 203)
     if carriage.transfer == 18:
-        return hlg(np.clip(light, 0, None) * 203)
+        return hlg(np.clip(light, 0, None), carriage.gamma)
     high = 1.055 * np.clip(light, 0.003, None) ** (1 / 2.4) - 0.055
     return np.where(light <= 0.0031308, light * 12.92, high)
 
@@ -78,11 +84,10 @@ def pq(nits: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return np.asarray(((0.8359375 + 18.8515625 * power) / (1 + 18.6875 * power)) ** 78.84375)
 
 
-def hlg(nits: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """BT.2100's inverse OOTF for 1000 cd/m2, then HLG's OETF."""
-    display = nits / 1000
-    luminance = np.maximum(display @ np.array([0.2627, 0.6780, 0.0593]), 1e-9)
-    scene = display * luminance[..., np.newaxis] ** (1 / 1.2 - 1)
+def hlg(light: npt.NDArray[np.floating], gamma: float) -> npt.NDArray[np.float64]:
+    """BT.2100's inverse OOTF, then HLG's OETF; white is its 75%."""
+    luminance = np.maximum(light @ np.array([0.2627, 0.6780, 0.0593]), 1e-9)
+    scene = 0.2650 * light * luminance[..., np.newaxis] ** (1 / gamma - 1)
     high = 0.17883277 * np.log(np.maximum(12 * scene - 0.28466892, 1e-9)) + 0.55991073
     return np.asarray(np.where(scene <= 1 / 12, np.sqrt(3 * scene), high))
 

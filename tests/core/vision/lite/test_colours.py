@@ -14,7 +14,7 @@ from core.vision.lite.network import LiteNetwork
 from core.vision.lite.segmenter import LiteSegmenter
 from core.vision.port import Image
 from tests.core.media.clips import decode
-from tests.core.media.looks import HLG, P3, PQ, SDR, Carriage, write_look
+from tests.core.media.looks import HLG, HLG_CAMERA, P3, PQ, SDR, Carriage, write_look
 from tests.core.vision.lite.drawings import side_by_side
 
 _CARRIED = {
@@ -22,6 +22,7 @@ _CARRIED = {
     "bt601": Carriage(6, 6, 6),
     "p3": P3,
     "hlg": HLG,
+    "hlg-camera": HLG_CAMERA,
     "hlg-full": replace(HLG, range=2),
     "pq": PQ,
     "pq-full": replace(PQ, range=2),
