@@ -32,6 +32,7 @@ _REDUCING_GAP = 3.0  # decode or average down to 3 times the target first; unsee
 # As sharp as bicubic when scaling down (Pillow's own comparison), in half of Lanczos' time.
 _FILTER = Image.Resampling.HAMMING
 _PROBE_SIDE = 64
+_SERIES = frozenset({"PNG", "WEBP", "GIF", "AVIF", "TIFF"})
 
 
 def decode_picture(path: Path, folder: Path, options: DecodeOptions) -> Decoded:
@@ -45,9 +46,9 @@ def decode_picture(path: Path, folder: Path, options: DecodeOptions) -> Decoded:
     image, data = _open(path, options)
     notes = []
     width, height = image.size
-    if (count := _animation(image)) > 1:
-        notes.append(f"first of {count} frames")
     try:
+        if (count := _animation(image)) > 1:
+            notes.append(f"first of {count} {'pages' if image.format == 'TIFF' else 'frames'}")
         tags = declared(image, data)
         reading = None if tags is None else read_as(tags)
         image = _deep(image, data, options.max_side, reading) or _upright_rgb(
@@ -71,6 +72,7 @@ def probe_picture(path: Path, options: DecodeOptions) -> Probe:
     try:
         image.draft(None, (_PROBE_SIDE, _PROBE_SIDE)) if format_name == "JPEG" else None
         image.load()
+        width, height = (width, height) if format_name == "JPEG" else image.size
         turned = _orientation(image) >= 5
     except MemoryError:
         raise
@@ -119,8 +121,8 @@ def _webp_canvas(data: bytes) -> tuple[int, int] | None:
 
 
 def _animation(image: Image.Image) -> int:
-    """Frames of an animated picture; other extras in the file (previews, depth) don't count."""
-    return getattr(image, "n_frames", 1) if image.format in {"PNG", "WEBP"} else 1
+    """Frames of an animation or pages of a TIFF; other extras (previews, depth) don't count."""
+    return getattr(image, "n_frames", 1) if image.format in _SERIES else 1
 
 
 def _upright_rgb(image: Image.Image, max_side: int, reading: Reading | None) -> Image.Image:
@@ -128,7 +130,10 @@ def _upright_rgb(image: Image.Image, max_side: int, reading: Reading | None) -> 
     target = fitted(*image.size, max_side)
     if image.format == "JPEG" and target != image.size:
         image.draft(None, (round(target[0] * _REDUCING_GAP), round(target[1] * _REDUCING_GAP)))
+    stored = image.size
     image.load()
+    if image.format == "TIFF" and image.size != stored:
+        target = target[::-1]  # Pillow turns a TIFF on loading, and only a TIFF
     turn = _UPRIGHT.get(_orientation(image))
     image = _plain(image)
     if image.size != target:

@@ -61,7 +61,8 @@ class VideoSource:
     of damage, with DamagedError; one thread passes over it, and always in the same way.
 
     Attributes:
-        format: the container's, ``mov`` (also MP4) or ``matroska`` (also WEBM).
+        format: the container's, ``mov`` (also MP4), ``matroska`` (also WEBM), ``avi``, ``mpeg``,
+            ``mpegvideo`` or ``mpegts``.
         rate: nominal frames per second; frames may come at any other pace.
         pixel_aspect: width of a pixel in heights; 1 for nearly all videos.
         damaged: packets that could not be decoded so far.
