@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from catalog.folder import ProductPicture
-from core.errors import TaggingError
+from core.errors import PermanentError, TaggingError
 from core.events import MediaTagged
 from core.intake.announcements import Announcement, ledger_prefix, parse_announcement
 from core.intake.intake import Intake, Submission
@@ -30,7 +30,7 @@ class Plan:
 
     Attributes:
         submissions: pictures to announce: new ones, changed ones, and those of products about
-            which something new is known.
+            which something new is known or whose result is damaged.
         underway: announced before, as they are now, and without a result yet.
         settled: announced before, as they are now, with their results.
     """
@@ -60,7 +60,14 @@ async def plan(ports: Ports, place: str, pictures: Sequence[ProductPicture]) -> 
         uri = picture.path.as_uri()
         entry = entries.get(uri)
         told = entry is not None and entry.upload.product == picture.product
-        if entry is None or not entry.announced or not told or _changed(picture.path, entry):
+        tagged, lost = None, False
+        try:
+            if entry is not None and entry.announced and told:
+                tagged = await _answer(ports, entry.upload.media_id, entry.root)
+        except PermanentError:
+            lost = True  # what cannot be read any more is made anew
+        known = entry is not None and entry.announced and told and not lost
+        if entry is None or not known or _changed(picture.path, entry):
             made.submissions.append(
                 Submission(
                     path=picture.path,
@@ -70,10 +77,10 @@ async def plan(ports: Ports, place: str, pictures: Sequence[ProductPicture]) -> 
                     product=picture.product,
                     place=place,
                     # The same bytes again are news only if their product has changed.
-                    repeat=entry is not None and not told,
+                    repeat=entry is not None and (lost or not told),
                 )
             )
-        elif (tagged := await _answer(ports, entry.upload.media_id, entry.root)) is not None:
+        elif tagged is not None:
             made.settled.append((picture.path, tagged))
         else:
             made.underway.append((picture.path, entry))

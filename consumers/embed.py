@@ -37,6 +37,7 @@ class EmbedStage(BatchStage[list[Crop], Vectors]):
         super().__init__(batch_size, batch_wait_s)
         self._blobs = blobs
         self._embedder = embedder
+        self.version = embedder.version
 
     def warm_up(self) -> None:
         self._embedder.load()

@@ -1,14 +1,17 @@
 """frames: a medium becomes its key frames.
 
-Reads ``media.uploaded``. Decodes the medium (in a child process), stores each key frame, and says
-``frames.extracted`` once a frame and ``media.framed`` once a medium. The list of frames is stored
-before anything is said, so a retry on whatever host says the same. Bytes whose result is complete
-already are not decoded again: their stored items go straight to matching, under the new root.
+Reads ``media.uploaded``. Decodes the medium (in a child process), stores each key frame, and
+publishes ``frames.extracted`` once a frame and ``media.framed`` once a medium. The list of frames
+is stored before anything is published, so a retry on whatever host publishes the same.
+
+The same bytes again begin at the last topic that today's versions have not changed: items that are
+stored whole go to ``items.embedded``, or without their vectors to ``items.segmented`` where the
+embedder is another, under the new root; else the stored frames go to ``frames.extracted``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from core.blobs.keys import frame_key
 from core.blobs.port import Blob, BlobStore
@@ -18,7 +21,11 @@ from core.events import (
     EmbeddedItem,
     Frame,
     FrameExtracted,
+    Item,
     ItemsEmbedded,
+    ItemsIndexed,
+    ItemsMatched,
+    ItemsSegmented,
     MediaFramed,
     MediaUploaded,
     Product,
@@ -26,7 +33,7 @@ from core.events import (
 from core.ids import frame_id
 from core.media.decode import Decoder
 from core.media.decoded import Decoded
-from core.results.medium import Run
+from core.paths import first, leads_to
 from core.results.parts import FrameList, PartStore
 from core.runtime.stage import Context, Output, Stage
 from core.state.port import StateStore
@@ -38,25 +45,29 @@ class FramesStage(Stage):
     lane = "media"
 
     def __init__(
-        self, blobs: BlobStore, state: StateStore, decoder: Decoder, pipeline: str
+        self, blobs: BlobStore, state: StateStore, decoder: Decoder, version: str, pipeline: str
     ) -> None:
-        self.pipeline = pipeline
+        """
+        Args:
+            version: of the decoder and its options.
+            pipeline: the whole path that this and the stages behind it make, ``embed`` included.
+        """
+        self.version = version
+        self._pipeline = pipeline
+        self._segmented = first(pipeline, 2)
         self._blobs = blobs
         self._parts = PartStore(state)
         self._decoder = decoder
 
     async def handle(self, event: Event[Data], context: Context) -> Sequence[Output]:
         upload = event.of(MediaUploaded)
-        known = await self._parts.frame_list(upload.subject, self.pipeline)
-        if known is not None:
-            known = _about(upload.data.product, known)
-        if known is not None and known.root != upload.root:
-            cached = await self._from_parts(upload.subject, known)
-            if cached:
-                return cached
+        known = await self._parts.frame_list(upload.subject, self.step)
         if known is None:
-            known = await self._decode(upload)
-        return self._say(known)
+            return self._published(await self._decode(upload))
+        known = _about(upload.data.product, known)
+        if known.root == upload.root:
+            return self._published(known)
+        return await self._from_parts(known) or self._published(known)
 
     async def _decode(self, upload: Event[MediaUploaded]) -> FrameList:
         medium = upload.data
@@ -75,13 +86,13 @@ class FramesStage(Stage):
             product=medium.product,
         )
         known = FrameList(root=upload.root, framed=framed, prompt=medium.prompt)
-        await self._parts.put_frame_list(medium.media_id, self.pipeline, known)
+        await self._parts.put_frame_list(medium.media_id, self.step, known)
         return known
 
     async def _store(self, media_id: str, decoded: Decoded) -> list[Frame]:
         frames, blobs = [], []
         for file in decoded.frames:
-            key = frame_key(self.pipeline, media_id, file.time_ms)
+            key = frame_key(self.step, media_id, file.time_ms)
             blobs.append(Blob(key, file.path, "image/jpeg"))
             frames.append(
                 Frame(
@@ -98,7 +109,7 @@ class FramesStage(Stage):
         await self._blobs.put(blobs)
         return frames
 
-    def _say(self, known: FrameList) -> list[Output]:
+    def _published(self, known: FrameList) -> list[Output]:
         framed = known.framed
         extracted = [
             Output(
@@ -108,46 +119,65 @@ class FramesStage(Stage):
                     prompt=known.prompt,
                     product=framed.product,
                 ),
-                pipeline=self.pipeline,
                 frame=frame.frame_id,
             )
             for frame in framed.frames
         ]
-        return [*extracted, Output(framed, pipeline=self.pipeline)]
+        return [*extracted, Output(framed)]
 
-    async def _from_parts(self, media_id: str, known: FrameList) -> list[Output]:
-        """The stored items of a complete result as if ``embed`` had just made them."""
-        latest = await self._parts.latest(media_id)
-        if latest is None or latest.status != "complete" or latest.pipeline != self.pipeline:
+    async def _from_parts(self, known: FrameList) -> list[Output]:
+        """What is stored of these frames, as if the stage that made it had just made it; nothing
+        where it is not all there."""
+        framed = known.framed
+        parts = await self._parts.parts(framed.media_id)
+        runs = parts.reusable()
+        if (run := runs.get(self._pipeline)) is not None:
+            path, cached = self._pipeline, True
+            make: Callable[..., ItemsEmbedded | ItemsSegmented] = _embedded
+        else:
+            run = next((run for path, run in runs.items() if leads_to(self._segmented, path)), None)
+            path, cached, make = self._segmented, False, _segmented
+        items = parts.frames[run] if run is not None else {}
+        if not items.keys() >= {frame.frame_id for frame in framed.frames}:
             return []
-        parts = await self._parts.parts(media_id)
-        items = parts.frames.get(Run(latest.root, latest.pipeline), {})
-        if len(items) != len(known.framed.frames):
-            return []
-        embedded = []
-        for frame in known.framed.frames:
-            data = items[frame.frame_id].data
-            again = ItemsEmbedded(
-                media_id=media_id,
-                frame=frame,
-                embedder=data.embedder,
-                items=[_embedded(item) for item in data.items],
-                notes=data.notes,
-                product=known.framed.product,
-            )
-            embedded.append(Output(again, pipeline=self.pipeline, frame=frame.frame_id))
-        framed = known.framed.model_copy(update={"cached": True})
-        return [*embedded, Output(framed, pipeline=self.pipeline)]
+        again = [make(framed, frame, items[frame.frame_id].data) for frame in framed.frames]
+        outputs = [Output(data, pipeline=path, frame=data.frame.frame_id) for data in again]
+        return [*outputs, Output(framed.model_copy(update={"cached": cached}))]
+
+
+def _embedded(
+    framed: MediaFramed, frame: Frame, known: ItemsMatched | ItemsIndexed
+) -> ItemsEmbedded:
+    """The items without what match or index added to them."""
+    fields = set(EmbeddedItem.model_fields)
+    return ItemsEmbedded(
+        media_id=framed.media_id,
+        frame=frame,
+        embedder=known.embedder,
+        items=[
+            EmbeddedItem.model_validate(item.model_dump(include=fields, round_trip=True))
+            for item in known.items
+        ],
+        notes=known.notes,
+        product=framed.product,
+    )
+
+
+def _segmented(
+    framed: MediaFramed, frame: Frame, known: ItemsMatched | ItemsIndexed
+) -> ItemsSegmented:
+    """The items without their vectors, too."""
+    fields = set(Item.model_fields)
+    return ItemsSegmented(
+        media_id=framed.media_id,
+        frame=frame,
+        items=[Item.model_validate(item.model_dump(include=fields)) for item in known.items],
+        notes=known.notes,
+        product=framed.product,
+    )
 
 
 def _about(product: Product | None, known: FrameList) -> FrameList:
     """The same frames, with what is known of their product now: its price may have changed."""
     framed = known.framed.model_copy(update={"product": product})
     return known.model_copy(update={"framed": framed})
-
-
-def _embedded(item: EmbeddedItem) -> EmbeddedItem:
-    """The item without what match or index added to it."""
-    return EmbeddedItem.model_validate(
-        item.model_dump(include=set(EmbeddedItem.model_fields), round_trip=True)
-    )

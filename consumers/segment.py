@@ -68,7 +68,7 @@ class SegmentStage(BatchStage[_Loaded, list[Instance]]):
         self, event: Event[Data], loaded: _Loaded, result: list[Instance]
     ) -> Sequence[Output]:
         extracted = event.of(FrameExtracted).data
-        folder = keys.crops_prefix(event.pipeline, extracted.frame.frame_id)
+        folder = keys.crops_prefix(self.path(event.pipeline), extracted.frame.frame_id)
         items, blobs = await asyncio.to_thread(
             self._cut, extracted.frame.frame_id, folder, loaded.image, result
         )

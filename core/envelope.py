@@ -56,7 +56,7 @@ class Event(Generic[DataT_co]):
         subject: the media id.
         time: when it was published; RFC 3339.
         root: ce_id of the upload that this all began with.
-        pipeline: hash of the stage versions, empty before ``frames`` stamped it.
+        pipeline: the path it came by (``core.paths``), empty for uploads.
         frame: the frame id, where the event is about one frame.
         target: the only stage that shall handle it (a redriven dead letter), else None.
         replay: the replay group it belongs to, else None.

@@ -316,6 +316,7 @@ class MediaTagged(Data):
     failures: list[str] = Field(default_factory=list)
     missing: list[str] = Field(default_factory=list)
     result_key: str = ""
+    pipeline: str = ""
 
 
 class DeadLetter(Data):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
-from collections.abc import Mapping
 from pathlib import Path
 
 _NAMESPACE = uuid.UUID("6f2b1c0a-7d0e-5f7e-9a35-2f6e5a8c41d3").bytes
@@ -63,12 +62,6 @@ def root_id(producer: str, uri: str, announcement: int, media: str) -> str:
 def tagged_id(media: str, revision: int, data: bytes) -> str:
     """ce_id of a ``media.tagged``: the same revision with the same content is the same event."""
     return _uuid5("tagged", media, str(revision), hashlib.sha256(data).hexdigest())
-
-
-def pipeline_id(versions: Mapping[str, str]) -> str:
-    """12 hex digits over the stages' versions, in name order."""
-    text = json.dumps(sorted(versions.items()), ensure_ascii=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def _uuid5(*parts: str) -> str:

@@ -7,17 +7,34 @@ table is made from these docstrings by ``tagger settings``.
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    field_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from core.addresses import refuse_userinfo
 from core.profiles import DEFAULT_PROFILE, PROFILES
 
 
+def _login(instead: str) -> AfterValidator:
+    """For an address: where its login goes."""
+    return AfterValidator(partial(refuse_userinfo, instead=instead))
+
+
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True, frozen=True)
+    model_config = ConfigDict(
+        extra="forbid", use_attribute_docstrings=True, frozen=True, hide_input_in_errors=True
+    )
 
 
 class WatchSettings(_Section):
@@ -128,7 +145,11 @@ class _Service(BaseSettings):
     """A server that takes the place of something embedded once its address is set."""
 
     model_config = SettingsConfigDict(
-        env_file=".env", extra="ignore", use_attribute_docstrings=True, frozen=True
+        env_file=".env",
+        extra="ignore",
+        use_attribute_docstrings=True,
+        frozen=True,
+        hide_input_in_errors=True,
     )
 
 
@@ -137,7 +158,9 @@ class KafkaSettings(_Service):
 
     model_config = SettingsConfigDict(env_prefix="KAFKA_")
 
-    bootstrap_servers: str = ""
+    bootstrap_servers: Annotated[
+        str, _login("KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD take them")
+    ] = ""
     """Brokers, `host:port` with commas between; empty keeps the event log in SQLite."""
     prefix: str = Field("", pattern=r"^[a-zA-Z0-9._-]*$")
     """Put before the name of every topic and group, so that engines can share a cluster."""
@@ -175,7 +198,7 @@ class S3Settings(_Service):
 
     model_config = SettingsConfigDict(env_prefix="S3_")
 
-    endpoint: str = ""
+    endpoint: Annotated[str, _login("S3_ACCESS_KEY and S3_SECRET_KEY take them")] = ""
     """MinIO or another S3 server, `http://host:port`; empty keeps blobs in a folder and state in
     SQLite."""
     access_key: str = ""
@@ -193,7 +216,7 @@ class QdrantSettings(_Service):
 
     model_config = SettingsConfigDict(env_prefix="QDRANT_")
 
-    url: str = ""
+    url: Annotated[str, _login("QDRANT_API_KEY takes the key")] = ""
     """A Qdrant server, `http://host:6333`; empty keeps vectors in the data folder."""
     api_key: SecretStr = SecretStr("")
     """Its key, if it asks for one."""
@@ -212,6 +235,7 @@ class Settings(BaseSettings):
         use_attribute_docstrings=True,
         populate_by_name=True,
         frozen=True,
+        hide_input_in_errors=True,
     )
 
     data_dir: Path = Path("tagger-data")
@@ -236,7 +260,9 @@ class Settings(BaseSettings):
     """Address of `/healthz`, `/readyz` and `/metrics`; `0.0.0.0` in a container."""
     http_port: int = Field(0, ge=0, le=65535)
     """Their port; 0 opens none."""
-    otlp_endpoint: str = Field(
+    otlp_endpoint: Annotated[
+        str, _login("OTEL_EXPORTER_OTLP_HEADERS takes them, as Authorization=Basic ...")
+    ] = Field(
         "", validation_alias=AliasChoices("TAGGER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
     )
     """OpenTelemetry collector that gets a trace of each upload, like `http://collector:4318`;

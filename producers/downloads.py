@@ -12,6 +12,7 @@ from minio.error import S3Error
 from urllib3.response import BaseHTTPResponse
 
 from core.errors import OutageError
+from core.files.private import private_file
 from core.s3 import S3Connection, is_missing
 from producers.objects import Version
 
@@ -83,7 +84,7 @@ class Downloads:
         # As it is stored: an object that calls itself gzip is not unpacked.
         pieces = response.stream(_PIECE, decode_content=False)
         try:
-            with path.open("wb") as file:
+            with open(path, "wb", opener=private_file) as file:
                 for piece in pieces:
                     if self._closed.is_set():
                         raise OutageError("the producer ends before the download")

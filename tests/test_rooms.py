@@ -27,12 +27,13 @@ ADAPTERS = (
     *("core.vision.lite", "core.vision.full"),
 )
 FLOORS = (
-    {"errors", "telemetry", "profiles"},
-    {"ids", "events", "settings", "files", "s3"},
+    {"addresses", "errors", "telemetry", "profiles"},
+    {"ids", "paths", "events", "settings", "files", "s3"},
     {"children", "database"},
     {"log", "state", "blobs", "vectors", "vision", "media"},
     {"envelope", "tracing", "ports"},
     {"claimcheck"},
+    {"unread"},
     {"runtime"},
     {"results", "intake"},
 )

@@ -73,6 +73,8 @@ class Completeness:
             return False
         if not self._framed:
             return True
-        run = max(self._framed, key=lambda key: (self._framed[key][0], key))
-        claimed = run.root in self._uploads or self._forgotten.count > 0
-        return claimed and self._framed[run][1] <= self._accounted.get(run, set())
+        listed = max(self._framed, key=lambda key: (self._framed[key][0], key))
+        if listed.root not in self._uploads and not self._forgotten.count:
+            return False
+        made = (known for run, known in self._accounted.items() if run.made_of(listed))
+        return self._framed[listed][1] <= set().union(*made)

@@ -16,7 +16,6 @@ from core.events import (
     Item,
     ItemsIndexed,
     ItemsMatched,
-    MatchedItem,
     MediaFramed,
     MediaTagged,
     TaggedItem,
@@ -54,23 +53,23 @@ class Folded:
 
 def fold(media_id: str, parts: MediaParts, thresholds: Thresholds) -> Folded:
     """Folds whatever parts there are; ``tagged.missing`` says what has not come yet."""
-    newest = parts.newest()
-    missing = [f"frames of upload {root}" for root in parts.unframed()]
+    missing, newest = parts.missing(), parts.newest()
     if newest is None:
         return _without_frames(media_id, parts, missing)
-    run, framed = newest
-    if (root := parts.unclaimed()) is not None:
-        missing.append(f"upload {root}")
-    missing += [f"items of frame {frame}" for frame in parts.unaccounted()]
+    listed, framed = newest
+    run = parts.run(listed)
 
-    known, dead = parts.frames.get(run, {}), parts.dead.get(run, {})
+    known, dead = parts.items(listed), parts.letters(listed)
     done = [known[f.frame_id] for f in framed.data.frames if f.frame_id in known]
     failures = [
         _failure(dead[f.frame_id])
         for f in framed.data.frames
         if f.frame_id in dead and f.frame_id not in known
     ]
-    items, vectors, kept = _items(done, thresholds)
+    # Along several paths there may be vectors of several embedders, which compare with nothing.
+    counts = [event.data.embedder for event in done if event.pipeline == run.pipeline]
+    embedder = counts[0] if counts else None
+    items, vectors, kept = _items(done, thresholds, embedder)
     matched = [event.data for event in done if isinstance(event.data, ItemsMatched)]
     tagged = MediaTagged(
         media_id=media_id,
@@ -89,21 +88,24 @@ def fold(media_id: str, parts: MediaParts, thresholds: Thresholds) -> Folded:
         points=_points([event.data for event in done if isinstance(event.data, ItemsIndexed)]),
         product=framed.data.product,
         analysis=parts.analysis[1].data if parts.analysis else None,
-        embedder=max((event.data.embedder for event in done), default=None),
+        embedder=embedder,
+        pipeline=run.pipeline,
         catalog=max((data.catalog for data in matched if data.catalog), default=None),
         match_reason=max((data.reason for data in matched if data.reason), default=None),
         notes=[*framed.data.notes, *sorted({note for e in done for note in e.data.notes})],
         failures=failures,
         missing=missing,
     )
-    return Folded(tagged, run, [items[i] for i in kept], vectors[kept])
+    return Folded(tagged, run, [items[i] for i in kept], vectors)
 
 
 def unfoldable(media_id: str, parts: MediaParts, reason: str) -> Folded:
     """The result of a medium whose parts cannot be folded: it names the uploads, and says why."""
-    folded = _without_frames(media_id, parts, [])
-    tagged = folded.tagged.model_copy(update={"status": "failed", "reason": reason})
-    return replace(folded, tagged=tagged)
+    folded, newest = _without_frames(media_id, parts, []), parts.newest()
+    failed = {"status": "failed", "reason": reason}
+    if newest is not None:
+        failed["pipeline"] = parts.run(newest[0]).pipeline
+    return replace(folded, tagged=folded.tagged.model_copy(update=failed))
 
 
 def _uploads(parts: MediaParts) -> list[Upload]:
@@ -124,8 +126,6 @@ def _without_frames(media_id: str, parts: MediaParts, missing: list[str]) -> Fol
     """A medium that no run has framed: refused for a reason, or still on its way."""
     refusal, upload = parts.refusal(), parts.newest_upload()
     medium = upload.data if upload else None
-    if not parts.uploads:
-        missing = [*missing, "its upload"]
     tagged = MediaTagged(
         media_id=media_id,
         revision=0,
@@ -138,6 +138,7 @@ def _without_frames(media_id: str, parts: MediaParts, missing: list[str]) -> Fol
         upload_count=parts.upload_count,
         product=medium.product if medium else None,
         missing=missing,
+        pipeline=refusal.pipeline if refusal else "",
     )
     return Folded(tagged, None, [], np.empty((0, 0), np.float32))
 
@@ -151,21 +152,26 @@ def _status(framed: Event[MediaFramed], missing: list[str], failures: list[str])
 
 
 def _items(
-    done: list[Event[ItemsMatched] | Event[ItemsIndexed]], thresholds: Thresholds
+    done: list[Event[ItemsMatched] | Event[ItemsIndexed]],
+    thresholds: Thresholds,
+    embedder: str | None,
 ) -> tuple[list[TaggedItem], Vectors, list[int]]:
-    """Items in frame order, their vectors, and the indices of those that repeat none."""
-    found: list[tuple[str, MatchedItem]] = [
-        (event.data.frame.frame_id, item)
-        for event in done
-        if isinstance(event.data, ItemsMatched)
-        for item in event.data.items
-    ]
-    if not found:
-        return [], np.empty((0, 0), np.float32), []
-    vectors = np.stack([item.array() for _, item in found])
-    repeats = near_duplicates(
-        vectors, [item.category for _, item in found], thresholds.within, thresholds.across
-    )
+    """Items in frame order, the vectors of this embedder, and for each the index of its item,
+    those of items that repeat none."""
+    matched = [event.data for event in done if isinstance(event.data, ItemsMatched)]
+    found = [(data.frame.frame_id, item) for data in matched for item in data.items]
+    makers = [data.embedder for data in matched for _ in data.items]
+    repeats: list[int | None] = [None] * len(found)
+    vectors: Vectors = np.empty((0, 0), np.float32)
+    for maker in sorted(set(makers)):
+        rows = [row for row, by in enumerate(makers) if by == maker]
+        made = np.stack([found[row][1].array() for row in rows])
+        categories = [found[row][1].category for row in rows]
+        near = near_duplicates(made, categories, thresholds.within, thresholds.across)
+        for row, repeat in zip(rows, near, strict=True):
+            repeats[row] = rows[repeat] if repeat is not None else None
+        if maker == embedder:
+            vectors = made[[repeat is None for repeat in near]]
     items = [
         TaggedItem(
             **item.model_dump(include=set(Item.model_fields)),
@@ -175,7 +181,8 @@ def _items(
         )
         for (frame, item), repeat in zip(found, repeats, strict=True)
     ]
-    return items, vectors, [i for i, repeat in enumerate(repeats) if repeat is None]
+    kept = [row for row, repeat in enumerate(repeats) if repeat is None and makers[row] == embedder]
+    return items, vectors, kept
 
 
 def _points(indexed: list[ItemsIndexed]) -> list[TaggedPoint]:

@@ -62,6 +62,7 @@ class _Open:
     Attributes:
         completeness: None until an event of the medium comes, for it takes memory.
         dirty: something came since its parts were last read.
+        partial_said: it waited so long that its result is said without what is missing.
         postponed: outages that its announcement has met in a row.
         failures: other errors in a row; ``error`` is the last one.
     """
@@ -246,14 +247,15 @@ class ResultsStage(Stage):
         return self._policy.delay(known.failures)
 
     async def _fold(self, media: str, known: _Open) -> None:
+        overdue = known.partial_said
         parts = await self._parts.parts(media)
-        parent = parts.parent()
-        if parent is None or not (known.partial_said or Completeness.of(parts).whole):
+        if not (overdue or Completeness.of(parts).whole):
             return  # found open at the start, or repeats made it look whole
-        folded = fold(media, parts, self._thresholds)
-        await self._say(parent, folded)
-        if not folded.tagged.missing:
-            await self._settle(media, known, parts)
+        parent, whole = parts.parent(), not parts.missing()
+        if parent is not None:
+            await self._say(parent, fold(media, parts, self._thresholds))
+        # What a partial result misses may never come. Should it come, it opens the medium again.
+        await self._settle(media, known, parts if whole else None)
 
     async def _give_up(self, media: str, known: _Open, error: Exception) -> None:
         """Says that a medium cannot be folded: whoever waits for it learns why. Its parts stay,
@@ -277,10 +279,12 @@ class ResultsStage(Stage):
 
     async def _say(self, parent: Event[Data], folded: Folded) -> None:
         """Stores, then announces: a crash in between announces the same revision again."""
-        revised = await self._writer.store(parent.pipeline, parent.root, folded)
+        revised = await self._writer.store(parent.root, folded)
         if revised is None or self._publish is None:
             return
-        await self._publish(parent, [Output(revised.tagged, event_id=revised.event_id)])
+        tagged = revised.tagged
+        output = Output(tagged, pipeline=tagged.pipeline, event_id=revised.event_id)
+        await self._publish(parent, [output])
         await self._writer.announced(revised)
 
     async def _watch_progress(self) -> None:

@@ -41,8 +41,9 @@ class ResultWriter:
         self._vectors = vectors
         self._created: set[str] = set()
 
-    async def store(self, pipeline: str, root: str, folded: Folded) -> Revised | None:
+    async def store(self, root: str, folded: Folded) -> Revised | None:
         """The revision to announce, or None where the newest one says the same already."""
+        pipeline = folded.tagged.pipeline
         media = folded.tagged.media_id
         key = result_key(media, pipeline)
         bare = folded.tagged.model_copy(update={"revision": 0, "result_key": key})

@@ -15,6 +15,7 @@ from core.ids import frame_id
 # few for its own.
 _MAX_KEY_BYTES = 1024
 _MAX_SEGMENT_BYTES = 240
+_HASH = re.compile(r"/([0-9a-f]{64})\.json\Z")
 _REFUSED = re.compile(r"[\x00-\x1f\x7f\\\ud800-\udfff]")
 
 
@@ -46,6 +47,12 @@ def masked_key(prefix: str, ordinal: int) -> str:
 def data_key(topic: str, content_hash: str) -> str:
     """Of an event's data that is too large for its topic: ``data/TOPIC/abcdef....json``."""
     return f"data/{topic}/{content_hash}.json"
+
+
+def data_hash(key: str, topic: str) -> str | None:
+    """The content hash in a key that :func:`data_key` made for this topic; None for any other."""
+    found = _HASH.search(key)
+    return found[1] if found and key == data_key(topic, found[1]) else None
 
 
 def check_key(key: str) -> str:

@@ -18,6 +18,7 @@ from core.blobs.content_types import UNKNOWN
 from core.blobs.keys import check_key, check_prefix
 from core.blobs.port import Blob, BlobStat
 from core.errors import BlobMissingError, InvalidKeyError, OutageError
+from core.files.private import private_file
 from core.files.scratch import Scratch, temporary_folder
 from core.s3 import S3Connection, is_missing, remove
 
@@ -152,9 +153,11 @@ class S3BlobStore:
 
     async def _download(self, key: str, path: Path) -> None:
         def job(client: Minio) -> None:
-            with client.get_object(self._bucket, key) as response, path.open("wb") as file:
-                for piece in response.stream(_PIECE):
-                    file.write(piece)
+            with (
+                client.get_object(self._bucket, key) as response,
+                open(path, "wb", opener=private_file) as file,
+            ):
+                file.writelines(response.stream(_PIECE))
 
         try:
             await self._about(key, job)

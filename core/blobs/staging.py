@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from core.files.private import private_file
 from core.files.scratch import Scratch
 
 _PIECE = 1 << 20
@@ -32,7 +33,7 @@ class Staging:
         """
         path = self._folder / uuid.uuid4().hex
         try:
-            with path.open("xb", buffering=0) as file:
+            with open(path, "xb", buffering=0, opener=private_file) as file:
                 if isinstance(data, Path):
                     _copy(data, file.fileno())
                 else:

@@ -15,6 +15,7 @@ from core.blobs.port import Blob, BlobStat
 from core.blobs.staging import Staging
 from core.errors import BlobMissingError, InvalidKeyError
 from core.files.durable import sync_folder
+from core.files.private import make_private_folder
 
 _Result = TypeVar("_Result")
 
@@ -119,7 +120,7 @@ class BlobTree:
     def _place(self, staged: Path, path: Path) -> None:
         while True:
             try:
-                path.parent.mkdir(parents=True, exist_ok=True)
+                make_private_folder(path.parent)
                 staged.replace(path)
                 return
             except FileNotFoundError:

@@ -20,6 +20,7 @@ _PROGRAM = Path(__file__).with_name("program.py")
 _NEEDED = frozenset(
     {"PATH", "HOME", "LANG", "LANGUAGE", "TZ", "TMPDIR", "TMP", "TEMP"}
     | {"LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "PYTHONHOME"}
+    | {"OMP_WAIT_POLICY", "OPENCV_FOR_THREADS_NUM"}  # beside the numbers of threads
 )
 """What a child sees of the environment, beside locale, threads and malloc: where Python and its
 libraries are, and where files go. Passwords and addresses of services are in the rest."""
@@ -64,6 +65,7 @@ async def launch(program: Program, pass_fds: tuple[int, ...] = ()) -> Process:
             env={**_environment(), **program.environment},
             pass_fds=pass_fds,
             start_new_session=True,
+            umask=0o077,  # what it leaves is for our user alone
         )
     except OSError as error:
         raise OutageError(f"{program.name} cannot be started: {error}") from error

@@ -17,6 +17,8 @@ import uuid
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from core.files.private import make_private_folder
+
 _LOOK_AFTER_S = 0.5
 _SUFFIX = ".fifo"
 
@@ -143,7 +145,7 @@ class _Listener:
             os.close(descriptor)
 
     def _open_pipe(self, folder: Path) -> Path:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_private_folder(folder)
         name = f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
         # Renamed when it is open: a pipe without a reader looks like one of a dead process.
         unready, ready = folder / f"{name}.new", folder / f"{name}{_SUFFIX}"

@@ -18,6 +18,8 @@ from core.database.bell import Bell
 from core.database.schema import MIGRATIONS, migrate
 from core.database.writer import Work, Writer, outage
 from core.errors import OutageError
+from core.files.durable import make_folder
+from core.files.private import private_file
 
 T = TypeVar("T")
 
@@ -49,7 +51,7 @@ class SqliteDatabase:
         self._users = 0
         self._closed = False
         try:
-            _make_folder(path.parent)
+            _make_file(path)
             migrate(path, migrations)
             self.bell = Bell(path.parent / "wake", self._changes)
             self._writer = Writer(self._connect, self.bell)
@@ -131,13 +133,8 @@ class SqliteDatabase:
         return connection
 
 
-def _make_folder(folder: Path) -> None:
-    """Makes it so that it survives a power loss: its name is synced in its parent."""
-    if folder.is_dir():
-        return
-    folder.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(folder.parent, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _make_file(path: Path) -> None:
+    """For its owner alone; SQLite makes the files beside it like it."""
+    make_folder(path.parent)
+    if not path.exists():
+        os.close(private_file(str(path), os.O_RDWR | os.O_CREAT))

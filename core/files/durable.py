@@ -6,20 +6,22 @@ import os
 import uuid
 from pathlib import Path
 
+from core.files.private import make_private_folder, private_file
+
 
 def make_folder(path: Path) -> None:
-    """The folder and those above it, their names on the disk; nothing where it exists."""
-    made = [folder for folder in (path, *path.parents) if not folder.exists()]
-    path.mkdir(parents=True, exist_ok=True)
-    for folder in made:
+    """The folder and those above it, for their owner alone, their names on the disk; nothing where
+    it exists."""
+    for folder in make_private_folder(path):
         sync_folder(folder.parent)
 
 
 def replace_file(path: Path, data: bytes) -> None:
-    """Readers see the old bytes or the new ones; the new ones are on the disk on return."""
+    """Readers see the old bytes or the new ones; the new ones are on the disk on return, for their
+    owner alone."""
     unfinished = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     try:
-        with unfinished.open("xb") as file:
+        with open(unfinished, "xb", opener=private_file) as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())

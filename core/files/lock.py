@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from core.errors import BusyError, OutageError
+from core.files.private import make_private_folder, private_file
 
 _HANDOVER_LIMIT_S = 5.0
 _HANDOVER_EVERY_S = 0.02
@@ -38,8 +39,8 @@ class FileLock:
             OutageError: the folder cannot be written.
         """
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            make_private_folder(self._path.parent)
+            descriptor = private_file(str(self._path), os.O_RDWR | os.O_CREAT)
         except OSError as error:
             raise OutageError(f"cannot open the lock file {self._path}: {error}") from error
         try:

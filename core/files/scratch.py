@@ -12,6 +12,7 @@ from pathlib import Path
 from core.errors import BusyError, OutageError
 from core.files.durable import make_folder
 from core.files.lock import FileLock
+from core.files.private import make_private_folder
 
 
 class Scratch:
@@ -28,7 +29,7 @@ class Scratch:
         # Inside the gate nobody mistakes a folder whose lock is yet to be taken for a leftover.
         with FileLock(home / "gate").held(f"the gate of {home}", wait=True):
             _remove_leftovers(home)
-            self.path.mkdir()
+            make_private_folder(self.path)
             self._lock: FileLock | None = FileLock(self.path / "lock")
             self._lock.acquire(str(self.path))
 

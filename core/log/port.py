@@ -70,6 +70,11 @@ class Record:
     def partition(self) -> int:
         return self.tp.partition
 
+    @property
+    def place(self) -> str:
+        """``TOPIC:PARTITION:OFFSET``, as people name a record."""
+        return f"{self.tp.topic}:{self.tp.partition}:{self.offset}"
+
 
 @dataclass(frozen=True, slots=True)
 class Fence:

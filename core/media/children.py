@@ -34,6 +34,7 @@ _ENVIRONMENT = {
     # Jobs run side by side, so each has one thread where libraries would start one a processor.
     "OPENBLAS_NUM_THREADS": "1",
     "OMP_NUM_THREADS": "1",
+    "OPENCV_FOR_THREADS_NUM": "1",
     # Memory given back is memory to be zeroed again, which costs half as much as decoding. So 64
     # MiB of pixels and 32 MiB of the rest are kept for the next job.
     "PILLOW_BLOCKS_MAX": "4",

@@ -9,13 +9,14 @@ from contextlib import asynccontextmanager
 import structlog
 
 from core.claimcheck import decode_checked
-from core.errors import NewerEventError, OutageError, PermanentError, TaggingError
+from core.errors import OutageError, PermanentError, TaggingError
 from core.events import MediaTagged
 from core.log.port import Record, TopicPartition
 from core.ports import Ports
 from core.results.reading import result
 from core.runtime.retry import RetryPolicy
 from core.runtime.supervised import supervised
+from core.unread import UNREADABLE
 
 _log = structlog.get_logger()
 
@@ -82,9 +83,10 @@ class Answers:
     async def _hear(self, record: Record) -> None:
         try:
             data = (await decode_checked(record, self._ports.blobs)).data
-        except (PermanentError, NewerEventError) as error:
-            place = f"{record.topic}:{record.partition}:{record.offset}"
-            _log.warning("result_unreadable", record=place, reason=str(error), goes_on="behind it")
+        except UNREADABLE as error:
+            _log.warning(
+                "result_unreadable", record=record.place, reason=str(error), goes_on="behind it"
+            )
             return
         if isinstance(data, MediaTagged):
             for upload in data.uploads:
@@ -108,6 +110,8 @@ class Answers:
                 _log.warning("answers_postponed", reason=str(outage), lost="nothing")
                 await asyncio.sleep(_POLICY.delay(failures))
                 continue
+            except PermanentError:
+                return None  # damaged: the one that is waited for takes its place
             named = tagged is not None and any(upload.root == root for upload in tagged.uploads)
             return tagged if named else None
 

@@ -19,6 +19,7 @@ from core.events import (
     MediaFramed,
     MediaUploaded,
 )
+from core.paths import leads_to
 
 KEPT_UPLOADS = 100
 """Uploads that a result names: the newest."""
@@ -27,10 +28,19 @@ Items = Event[ItemsMatched] | Event[ItemsIndexed]
 
 
 class Run(NamedTuple):
-    """What one announcement led to under one pipeline."""
+    """What one announcement led to under one pipeline, which is a path (``core.paths``).
+
+    A list of frames has the path of ``frames``, items have that of ``embed``, and a dead letter
+    what its output would have had: whatever was made of a list has the list's root, and a path
+    that begins with the list's.
+    """
 
     root: str
     pipeline: str
+
+    def made_of(self, listed: Run) -> bool:
+        """Whether this came out of that list of frames."""
+        return self.root == listed.root and leads_to(listed.pipeline, self.pipeline)
 
 
 class Place(NamedTuple):
@@ -76,7 +86,7 @@ class MediaParts:
     Attributes:
         uploads: root -> its upload, but for those that were forgotten.
         places: root -> where its upload stands.
-        framed: run -> its list of frames, with the offset it was read at.
+        framed: run of ``frames`` -> its list of frames, with the offset it was read at.
         frames: run -> frame id -> the frame's matched or indexed items.
         dead: run -> frame id, or None for the medium itself -> why it was given up.
         analysis: what the language model says, with the offset it was read at.
@@ -123,7 +133,7 @@ class MediaParts:
     # -- what counts ----------------------------------------------------------------------------
 
     def newest(self) -> tuple[Run, Event[MediaFramed]] | None:
-        """The run that counts: the one whose list of frames stands last in the log.
+        """The list of frames that counts: the one that stands last in the log.
 
         Lists of one medium share a partition, so their offsets are in order whatever order they
         were read in.
@@ -164,9 +174,29 @@ class MediaParts:
     def parent(self) -> Event[Data] | None:
         """The event whose root, purpose and pipeline the result carries."""
         newest = self.newest()
-        return newest[1] if newest is not None else self.refusal() or self.newest_upload()
+        if newest is not None:
+            return newest[1]
+        return self.refusal() or self.newest_upload() or self._newest_orphan()
+
+    def _newest_orphan(self) -> Event[Data] | None:
+        """Of parts that came without an upload, a list of frames, or a reason why there is none."""
+        orphans: list[Event[Data]] = [
+            *(event for frames in self.frames.values() for event in frames.values()),
+            *(letter for dead in self.dead.values() for letter in dead.values()),
+            *([self.analysis[1]] if self.analysis is not None else []),
+        ]
+        return max(orphans, key=lambda event: (_moment(event.time), event.id), default=None)
 
     # -- what is missing ------------------------------------------------------------------------
+
+    def missing(self) -> list[str]:
+        """What the result still waits for, in words; nothing for a whole medium."""
+        missing = [f"frames of upload {root}" for root in self.unframed()]
+        if self.newest() is None:
+            return missing if self.uploads else ["its upload"]
+        if (root := self.unclaimed()) is not None:
+            missing.append(f"upload {root}")
+        return missing + [f"items of frame {frame}" for frame in self.unaccounted()]
 
     def unframed(self) -> list[str]:
         """Roots of uploads that have neither frames nor a reason yet."""
@@ -190,28 +220,72 @@ class MediaParts:
         return newest[0].root
 
     def unaccounted(self) -> list[str]:
-        """Frame ids of the newest run that are neither done nor given up."""
+        """Frame ids of the newest list that are neither done nor given up."""
         newest = self.newest()
         if newest is None:
             return []
-        run, framed = newest
-        known = self.frames.get(run, {}).keys() | self.dead.get(run, {}).keys()
+        listed, framed = newest
+        known = self.items(listed).keys() | self.letters(listed).keys()
         return [f.frame_id for f in framed.data.frames if f.frame_id not in known]
+
+    # -- what was made of a list of frames ------------------------------------------------------
+
+    def run(self, listed: Run) -> Run:
+        """The run that a list's result goes by: that with items of the most frames, of several
+        the last in order; without any items, how far its dead letters came.
+
+        There are several where versions changed while the medium was under way, or where a dead
+        letter was sent again later.
+        """
+        runs = [(len(known), run) for run, known in self.frames.items() if run.made_of(listed)]
+        if not runs:
+            runs = [(0, run) for run in self.dead if run.made_of(listed)]
+        return max(runs, default=(0, listed))[1]
+
+    def items(self, listed: Run) -> dict[str, Items]:
+        """Frame id -> its items. What the run that counts has not done, another may have."""
+        counts = self.run(listed)
+        found: dict[str, Items] = {}
+        for run in sorted(self.frames, key=lambda run: (run == counts, run)):
+            if run.made_of(listed):
+                found.update(self.frames[run])
+        return found
+
+    def letters(self, listed: Run) -> dict[str | None, Event[DeadLetter]]:
+        """Frame id -> why it was given up, in whatever run."""
+        found: dict[str | None, Event[DeadLetter]] = {}
+        for run in sorted(self.dead):
+            if run.made_of(listed):
+                found.update(self.dead[run])
+        return found
+
+    def reusable(self) -> dict[str, Run]:
+        """Path -> the newest run along it that has items of every frame: what the same bytes
+        announced again need not be looked at for."""
+        found: dict[str, Run] = {}
+        for listed in sorted(self.framed, key=lambda run: (self.framed[run][0], run)):
+            frames = {frame.frame_id for frame in self.framed[listed][1].data.frames}
+            for run, known in self.frames.items():
+                if frames and run.made_of(listed) and frames <= known.keys():
+                    found[run.pipeline] = run
+        return found
 
     # -- what may go ----------------------------------------------------------------------------
 
     def superfluous(self) -> tuple[list[str], Forgotten]:
         """Keys that the result of a whole medium does not need, and what is then remembered.
 
-        The result stays the same without them. Kept are what the run that counts is made of, the
-        uploads that are named, and what came ahead of its list of frames or of its upload.
+        The result stays the same without them. Kept are what the list that counts led to, what can
+        be used again, the uploads that are named, and what came ahead of its list of frames or of
+        its upload.
         """
         named = set(self.named())
         ahead = self._ahead()
+        again = set(self.reusable().values())
         keys = [
             key
             for key, (event, position) in self.stored.items()
-            if not self._needed(event, position, named, ahead)
+            if not self._needed(event, position, named, ahead, again)
         ]
         return keys, self._remembered(named)
 
@@ -237,9 +311,16 @@ class MediaParts:
                 times[event.root] = max(times.get(event.root, 0.0), _moment(event.time))
         return set(sorted(times, key=lambda root: (times[root], root))[-self.keep :])
 
-    def _needed(self, event: Event[Data], position: int, named: set[str], ahead: set[str]) -> bool:
+    def _needed(
+        self,
+        event: Event[Data],
+        position: int,
+        named: set[str],
+        ahead: set[str],
+        again: set[Run],
+    ) -> bool:
         data, run, newest = event.data, Run(event.root, event.pipeline), self.newest()
-        counts = newest is not None and newest[0] == run
+        counts = newest is not None and run.made_of(newest[0])
         if isinstance(data, MediaUploaded):
             return event.root in named and self.uploads[event.root] is event
         if isinstance(data, MediaAnalyzed):
@@ -247,11 +328,13 @@ class MediaParts:
         if isinstance(data, DeadLetter) and not about_frames(data):
             return False
         if isinstance(data, MediaFramed):
+            counts = counts or any(used.made_of(run) for used in again)
             return self.framed[run][0] == position and (counts or event.root in ahead)
         if isinstance(data, DeadLetter) and event.frame is None:
             return (newest is None and event is self.refusal()) or event.root in ahead
-        unlisted = run not in self.framed
-        return counts or (unlisted and (event.root in self.uploads or event.root in ahead))
+        unlisted = not any(run.made_of(listed) for listed in self.framed)
+        used = run in again and not isinstance(data, DeadLetter)
+        return counts or used or (unlisted and (event.root in self.uploads or event.root in ahead))
 
 
 def about_frames(letter: DeadLetter) -> bool:

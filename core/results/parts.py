@@ -148,6 +148,12 @@ class PartStore:
             if after is None:
                 return count
 
+    async def waiting_for(self, limit: int) -> dict[str, list[str]]:
+        """Some media that :meth:`unannounced` counts, and what each still waits for."""
+        keys, _ = await self._state.page("open/", limit)
+        media = [key.split("/", 2)[2] for key in keys]
+        return {one: (await self.parts(one)).missing() for one in media}
+
     async def close_media(self, partition: int, media_id: str) -> None:
         await self._state.delete([_open_key(partition, media_id)])
 

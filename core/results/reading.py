@@ -6,12 +6,14 @@ import string
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import dataclass
 
-from core.claimcheck import decode_checked
-from core.errors import BlobMissingError, TaggingError
+from pydantic import ValidationError
+
+from core.errors import BlobMissingError, SchemaError, TaggingError
 from core.events import MediaTagged, Purpose
 from core.ports import Ports
-from core.results.keys import latest_prefix, media_of, result_key
-from core.results.parts import PartStore
+from core.results.keys import latest_key, latest_prefix, media_of, result_key
+from core.results.parts import Latest
+from core.unread import UNREADABLE, Unread
 
 _ID_LENGTH = 32
 _SHOWN = 8
@@ -29,10 +31,15 @@ class Said:
     tagged: MediaTagged
 
 
-async def newest(ports: Ports, limit: int, purpose: Purpose) -> list[Said]:
+async def newest(
+    ports: Ports, limit: int, purpose: Purpose, unread: Unread | None = None
+) -> list[Said]:
     """The ``limit`` results that were said last, newest first, one a medium.
 
     Read from the end of the log, so it takes as long among ten results as among millions.
+
+    Args:
+        unread: notes which records of those looked at cannot be read.
     """
     topics = [MediaTagged.topic]
     begin, end = await ports.log.begin_offsets(topics), await ports.log.end_offsets(topics)
@@ -40,13 +47,15 @@ async def newest(ports: Ports, limit: int, purpose: Purpose) -> list[Said]:
     while True:
         start = {tp: max(begin[tp], last - reach) for tp, last in end.items()}
         found: dict[str, Said] = {}
+        passed_over = Unread()  # of this round: the next one reads the same records again
         async for record in ports.log.tail(topics, start, follow=False):
-            if record.value is not None:
-                event = (await decode_checked(record, ports.blobs)).of(MediaTagged)
-                if event.purpose == purpose:
-                    found[event.subject] = Said(record.timestamp, event.data)
+            event = await passed_over.event(record, ports.blobs, MediaTagged)
+            if event is not None and event.purpose == purpose:
+                found[event.subject] = Said(record.timestamp, event.data)
         # Revisions and compaction leave fewer media than records: then look further back.
         if len(found) >= limit or start == begin:
+            if unread is not None:
+                unread.extend(passed_over)
             return sorted(found.values(), key=lambda said: -said.time)[:limit]
         reach *= 4
 
@@ -56,6 +65,7 @@ async def one(ports: Ports, prefix: str) -> MediaTagged:
 
     Raises:
         UnknownMediumError: no medium's does, or several do.
+        SchemaError: what is stored of it cannot be read.
     """
     prefix = prefix.lower()
     if not prefix or not set(prefix) <= set(string.hexdigits) or len(prefix) > _ID_LENGTH:
@@ -76,27 +86,40 @@ async def one(ports: Ports, prefix: str) -> MediaTagged:
     return tagged
 
 
-async def every(ports: Ports, purpose: Purpose) -> AsyncIterator[MediaTagged]:
-    """The newest result of every medium of this purpose, by id."""
+async def every(
+    ports: Ports, purpose: Purpose, unread: Unread | None = None
+) -> AsyncIterator[MediaTagged]:
+    """The newest result of every medium of this purpose, by id; ``unread`` notes what is stored
+    and cannot be read."""
+    passed_over = unread if unread is not None else Unread()
     for key in await ports.state.keys(latest_prefix()):
-        tagged = await result(ports, media_of(key))
+        try:
+            tagged = await result(ports, media_of(key))
+        except UNREADABLE as error:
+            passed_over.add(f"result of {media_of(key)}", error)
+            continue
         if tagged is not None and (tagged.product is not None) == (purpose == "catalog"):
             yield tagged
 
 
-async def follow(ports: Ports, purpose: Purpose) -> AsyncGenerator[MediaTagged, None]:
-    """Each result that is said from now on."""
+async def follow(
+    ports: Ports, purpose: Purpose, unread: Unread | None = None
+) -> AsyncGenerator[MediaTagged, None]:
+    """Each result that is said from now on; ``unread`` notes what cannot be read."""
+    passed_over = unread if unread is not None else Unread()
     async for record in ports.log.tail([MediaTagged.topic], "latest", follow=True):
-        if record.value is None:
-            continue
-        event = (await decode_checked(record, ports.blobs)).of(MediaTagged)
-        if event.purpose == purpose:
+        event = await passed_over.event(record, ports.blobs, MediaTagged)
+        if event is not None and event.purpose == purpose:
             yield event.data
 
 
 async def result(ports: Ports, media_id: str) -> MediaTagged | None:
-    """The newest result of a medium, None if it has none yet."""
-    latest = await PartStore(ports.state).latest(media_id)
+    """The newest result of a medium, None if it has none yet.
+
+    Raises:
+        SchemaError: what is stored of it cannot be read. Its next result takes that one's place.
+    """
+    latest = await _latest(ports, media_id)
     if latest is None:
         return None
     key = result_key(media_id, latest.pipeline)
@@ -104,6 +127,22 @@ async def result(ports: Ports, media_id: str) -> MediaTagged | None:
         return MediaTagged.model_validate_json(await ports.blobs.get(key))
     except BlobMissingError:
         return None  # the revision is noted before its blob is written
+    except ValidationError as error:
+        raise SchemaError(f"blob {key} is damaged: {_first(error)}") from error
+
+
+async def _latest(ports: Ports, media_id: str) -> Latest | None:
+    value = await ports.state.get(latest_key(media_id))
+    try:
+        return None if value is None else Latest.model_validate_json(value)
+    except ValidationError as error:
+        raise SchemaError(f"its newest revision is damaged in state: {_first(error)}") from error
+
+
+def _first(error: ValidationError) -> str:
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"])
+    return f"{where}: {first['msg']}" if where else first["msg"]
 
 
 def _listed(ids: Sequence[str]) -> str:

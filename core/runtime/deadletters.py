@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from core.envelope import attributes_of, decode, now
+from core.envelope import Event, attributes_of, decode, now
 from core.errors import SchemaError
-from core.events import DeadLetter
+from core.events import TOPICS, DeadLetter
 from core.ids import content_hash, event_id
 from core.log.port import EventLog, Message, Record
 from core.state.port import StateStore
 from core.tracing.traces import traceparent
+from core.unread import UNREADABLE, Unread
 
 _REDRIVEN = "redriven/"
 _REASON_LIMIT = 2000
@@ -34,6 +35,9 @@ def dead_letter(
 
     Its ce_id derives from the original alone, so that a subscriber counts an event that is given
     up twice (after a crash, after a redrive) once.
+
+    Args:
+        pipeline: the path that the stage's outputs would have had.
     """
     headers, said = record.headers, attributes_of(record)
     origin = said.get("id") or f"{record.topic}/{record.partition}/{record.offset}"
@@ -56,7 +60,7 @@ def dead_letter(
         if name in said
     }
     if pipeline:
-        kept.setdefault("ce_pipeline", pipeline)
+        kept["ce_pipeline"] = pipeline
     identity = event_id(stage, DeadLetter.type(), origin, record.value or b"")
     root = said.get("root") or origin
     return Message(
@@ -79,14 +83,24 @@ def dead_letter(
     )
 
 
-async def letters(log: EventLog, state: StateStore, redriven: bool = False) -> list[Letter]:
-    """Dead letters, oldest first, one an event; those already redriven only on request."""
+async def letters(
+    log: EventLog, state: StateStore, redriven: bool = False, unread: Unread | None = None
+) -> list[Letter]:
+    """Dead letters, oldest first, one an event; those already redriven only on request.
+
+    Args:
+        unread: notes which records are no dead letters, or cannot be sent back to any topic.
+    """
+    passed_over = unread if unread is not None else Unread()
     done = set() if redriven else {k.removeprefix(_REDRIVEN) for k in await state.keys(_REDRIVEN)}
     found: dict[str, Letter] = {}
     async for record in log.tail([DeadLetter.topic], "earliest", follow=False):
+        if record.value is None and "dead_letter" not in record.headers:
+            continue  # a tombstone of somebody's; a tombstone that was given up is a letter
         try:
-            event = decode(record).of(DeadLetter)
-        except SchemaError:
+            event = _letter(record)
+        except UNREADABLE as error:
+            passed_over.add(record.place, error)
             continue
         if _mark(event.id, event.data) not in done:
             found[event.id] = Letter(event.id, event.time, event.data, record.value)
@@ -101,6 +115,14 @@ async def redrive(log: EventLog, state: StateStore, chosen: Sequence[Letter]) ->
         await log.publish([Message(origin.origin_topic, origin.origin_key, letter.body, headers)])
         await state.put([(_REDRIVEN + _mark(letter.id, origin), b"")])
     return len(chosen)
+
+
+def _letter(record: Record) -> Event[DeadLetter]:
+    """Raises SchemaError or NewerEventError."""
+    event = decode(record).of(DeadLetter)
+    if event.data.origin_topic not in TOPICS:
+        raise SchemaError(f"it is from topic {event.data.origin_topic!r}, which is not ours")
+    return event
 
 
 def _mark(letter_id: str, origin: DeadLetter) -> str:

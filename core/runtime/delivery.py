@@ -118,7 +118,8 @@ class Delivery:
         self, record: Record, owned: Callable[[], bool], error: Exception, attempts: int
     ) -> None:
         """Publishes the dead letter; waits out outages of the log."""
-        letter = dead_letter(record, self._stage.name, self._stage.pipeline, error, attempts)
+        pipeline = self._stage.path(attributes_of(record).get("pipeline", ""))
+        letter = dead_letter(record, self._stage.name, pipeline, error, attempts)
         _log.warning(
             "event_dead_lettered",
             stage=self._stage.name,
@@ -157,9 +158,7 @@ class Delivery:
             return []
         context = Context(record.tp, record.offset, attempt)
         outputs = await self._stage.handle(event, context)
-        return await encode_outputs(
-            self._stage.name, event, outputs, self._stage.pipeline, self._blobs
-        )
+        return await encode_outputs(self._stage, event, outputs, self._blobs)
 
     async def _publish(self, messages: list[Message], owned: Callable[[], bool]) -> None:
         # After a revoke somebody else does this event again; what we say now would come twice.

@@ -12,7 +12,7 @@ from core.errors import StageStopError
 from core.events import Data
 from core.ids import event_id
 from core.log.port import EventLog, Fence, Message
-from core.runtime.stage import Output
+from core.runtime.stage import Output, Stage
 from core.tracing.traces import traceparent
 
 _Part = tuple[Sequence[Message], asyncio.Future[None]]
@@ -76,19 +76,18 @@ def _answer(batch: Iterable[_Part], error: Exception | None = None) -> None:
             future.set_exception(error)
 
 
-def derive(
-    stage: str, parent: Event[Data], output: Output, pipeline: str, value: bytes
-) -> Event[Data]:
+def derive(stage: Stage, parent: Event[Data], output: Output, value: bytes) -> Event[Data]:
     """The event that ``stage`` makes of ``parent``: ids derived, attributes inherited."""
-    identity = output.event_id or event_id(stage, type_of(output.data), parent.id, value)
+    name = stage.name
+    identity = output.event_id or event_id(name, type_of(output.data), parent.id, value)
     return Event(
         id=identity,
-        source=f"/stages/{stage}",
+        source=f"/stages/{name}",
         subject=output.data.media_id,
         root=parent.root,
         data=output.data,
         purpose=parent.purpose,
-        pipeline=output.pipeline or parent.pipeline or pipeline,
+        pipeline=output.pipeline or stage.path(parent.pipeline),
         frame=output.frame or parent.frame,
         replay=parent.replay,
         traceparent=traceparent(parent.root, identity),
@@ -97,12 +96,12 @@ def derive(
 
 
 async def encode_outputs(
-    stage: str, parent: Event[Data], outputs: Sequence[Output], pipeline: str, blobs: BlobStore
+    stage: Stage, parent: Event[Data], outputs: Sequence[Output], blobs: BlobStore
 ) -> list[Message]:
     """The records of a handler's outputs, in order."""
     messages = []
     for output in outputs:
         value = dump(output.data)
-        event = derive(stage, parent, output, pipeline, value)
+        event = derive(stage, parent, output, value)
         messages.append(await encode_checked(event, value, blobs))
     return messages

@@ -362,9 +362,7 @@ class StageRunner:
     async def _publish(self, parent: Event[Data], outputs: Sequence[Output]) -> None:
         if self._subscription is None:
             raise StageStopError(f"{self.stage.name}: publishing before the first assignment")
-        messages = await encode_outputs(
-            self.stage.name, parent, outputs, self.stage.pipeline, self._blobs
-        )
+        messages = await encode_outputs(self.stage, parent, outputs, self._blobs)
         await self._publisher.publish(messages)
         tracing.published(messages, parent.traceparent)
 

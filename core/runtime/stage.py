@@ -11,8 +11,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar, Generic, Literal, TypeVar
 
+from core import paths
 from core.envelope import Event
 from core.events import Data, Purpose
 from core.log.port import TopicPartition
@@ -28,7 +30,7 @@ class Output:
     Data that is a ``Tombstone`` is published as one.
 
     Attributes:
-        pipeline: stamped instead of the parent's.
+        pipeline: its whole path, where it is not the parent's with the stage's own step behind it.
         frame: the frame id, where the output is about another frame than its parent.
         event_id: a ce_id of its own derivation, else stage, parent and data derive it.
     """
@@ -61,7 +63,8 @@ class Stage(ABC):
         lane: events of one medium, or of one frame, run in order.
         purposes: events of other purposes are skipped.
         tombstones: whether it is told of keys that are gone; else these are skipped.
-        pipeline: stamped on outputs and dead letters of events that carry none yet.
+        version: of whatever decides what it makes of an event; empty where that changes nothing of
+            a medium's frames, items and vectors. Outputs carry it in their path (``core.paths``).
     """
 
     name: ClassVar[str]
@@ -69,7 +72,16 @@ class Stage(ABC):
     lane: ClassVar[Literal["media", "frame"]] = "frame"
     purposes: ClassVar[frozenset[Purpose]] = frozenset({"query", "catalog"})
     tombstones: ClassVar[bool] = False
-    pipeline: str = ""
+    version: str = ""
+
+    @cached_property
+    def step(self) -> str:
+        """What it appends to the paths of events."""
+        return paths.step(self.version)
+
+    def path(self, parent: str) -> str:
+        """The path of what it makes of an event with this one."""
+        return paths.extended(parent, self.step)
 
     @abstractmethod
     async def handle(self, event: Event[Data], context: Context) -> Sequence[Output]:

@@ -14,6 +14,7 @@ from rich.markup import escape
 
 from core.runtime.deadletters import Letter, letters, redrive
 from core.settings import Settings
+from core.unread import Unread
 from infra.cli.options import AsJson, DataDir, existing_data, group, load_settings
 from infra.cli.show import screen, tables
 from infra.cli.stopping import run_until_stopped
@@ -142,22 +143,30 @@ def _settings(data_dir: Path | None) -> Settings:
 def _chosen(data_dir: Path | None, which: _Filter, redriven: bool) -> Sequence[Letter]:
     settings = _settings(data_dir)
 
+    unread = Unread()
+
     async def read() -> list[Letter]:
         async with open_ports(settings) as ports:
-            return await letters(ports.log, ports.state, redriven)
+            return await letters(ports.log, ports.state, redriven, unread)
 
-    return [letter for letter in run_until_stopped(lambda _: read()) if which.wants(letter)]
+    found = run_until_stopped(lambda _: read())
+    screen.passed_over(unread)
+    return [letter for letter in found if which.wants(letter)]
 
 
 def _redrive(settings: Settings, which: _Filter) -> Counter[str]:
+    unread = Unread()
+
     async def work() -> Counter[str]:
         async with open_ports(settings) as ports:
-            waiting = await letters(ports.log, ports.state)
+            waiting = await letters(ports.log, ports.state, unread=unread)
             chosen = [letter for letter in waiting if which.wants(letter)]
             await redrive(ports.log, ports.state, chosen)
             return Counter(letter.data.stage for letter in chosen)
 
-    return run_until_stopped(lambda _: work())
+    count = run_until_stopped(lambda _: work())
+    screen.passed_over(unread)
+    return count
 
 
 def _line(letter: Letter) -> dict[str, object]:

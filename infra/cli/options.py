@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 from pydantic import ValidationError
+from pydantic_settings import SettingsError as UnreadableError
 
 from core.errors import SettingsError
 from core.settings import KafkaSettings, QdrantSettings, S3Settings, Settings
@@ -68,7 +69,10 @@ def load_settings(data_dir: Path | None, **given: Any) -> Settings:
         first = error.errors()[0]
         name = "__".join(str(part).upper() for part in first["loc"])
         name = name if name.startswith("TAGGER_") else _PREFIXES.get(error.title, "TAGGER_") + name
-        raise SettingsError(f"setting {name}: {first['msg']}") from None
+        reason = first["msg"].removeprefix("Value error, ")
+        raise SettingsError(f"setting {name}: {reason}") from None
+    except UnreadableError as error:  # its own cause would show the value
+        raise SettingsError(f"a section of the settings is no JSON: {error}") from None
     configure_logging(settings.log_level, settings.log_style)
     configure_tracing(settings.otlp_endpoint)
     return settings

@@ -15,6 +15,7 @@ import typer
 from core.events import MediaTagged, Purpose
 from core.ports import Ports
 from core.results import reading as tagged
+from core.unread import Unread
 from infra.cli.options import AsJson, DataDir, existing_data, load_settings, single
 from infra.cli.show import screen, tables
 from infra.cli.stopping import run_until_stopped, until
@@ -69,19 +70,24 @@ def results(
     existing_data(settings)
     purpose: Purpose = "catalog" if catalog else "query"
 
+    unread = Unread()
+
     async def work(stop: asyncio.Event) -> None:
         async with open_ports(settings) as ports:
             if export is not None:
-                await _export(ports, _chosen(ports, media_id, purpose), export, output)
+                await _export(ports, _chosen(ports, media_id, purpose, unread), export, output)
             elif media_id is not None:
                 _show(await tagged.one(ports, media_id), matches, as_json)
             else:
-                _list(await tagged.newest(ports, limit, purpose), as_json)
+                _list(await tagged.newest(ports, limit, purpose, unread), as_json)
                 if follow:
-                    async for one in until(stop, tagged.follow(ports, purpose)):
+                    async for one in until(stop, tagged.follow(ports, purpose, unread)):
                         _show(one, matches, as_json)
 
-    run_until_stopped(work)
+    try:
+        run_until_stopped(work)
+    finally:
+        screen.passed_over(unread)
 
 
 def _show(one: MediaTagged, matches: int, as_json: bool) -> None:
@@ -114,12 +120,12 @@ async def _export(
 
 
 async def _chosen(
-    ports: Ports, media_id: str | None, purpose: Purpose
+    ports: Ports, media_id: str | None, purpose: Purpose, unread: Unread
 ) -> AsyncIterator[MediaTagged]:
     if media_id is not None:
         yield await tagged.one(ports, media_id)
         return
-    async for one in tagged.every(ports, purpose):
+    async for one in tagged.every(ports, purpose, unread):
         yield one
 
 

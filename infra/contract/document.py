@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import yaml
 
+from core.addresses import refuse_userinfo
 from core.errors import SettingsError
 from core.events import MODELS, Data, DeadLetter, FrameExtracted, MediaUploaded
 from core.log.port import TopicSpec
@@ -46,8 +47,13 @@ def asyncapi_document(broker: str = BROKER_ADDRESS, store: str = STORE_URL) -> d
         store: URL of the bucket, path-style.
 
     Raises:
-        SettingsError: ``store`` is no such URL.
+        SettingsError: ``store`` is no such URL, or one of them holds a login.
     """
+    for option, address in (("--broker", broker), ("--store", store)):
+        try:
+            refuse_userinfo(address, "who reads the document asks you for a login")
+        except ValueError as error:
+            raise SettingsError(f"{option}: {error}") from None
     models: tuple[type[Data], ...] = (*MODELS, DeadLetter)
     specs = {spec.name: spec for spec in cluster_topics()}
     return {

@@ -23,17 +23,18 @@ from core.events import (
     encode_vector,
 )
 from core.log.port import Message
+from core.paths import first
 from core.results.keys import result_key
 
 _TIME = "2026-01-31T12:00:00.000Z"
-_PIPELINE = "4be1c5b6d0a7"
+_FRAMED, _SEGMENTED, _PIPELINE = (first("4be1c5b6.d0a70f3e.19c2aa57", n) for n in (1, 2, 3))
 _URI = "file:///drop/look.jpg"
 _HASH = ids.content_hash(b"the bytes of look.jpg")
 _MEDIA = ids.media_id(_HASH, "query", None, None)
 _ROOT = ids.root_id("folder", _URI, 1, _MEDIA)
 _FRAME = Frame(
     frame_id=ids.frame_id(_MEDIA, 0),
-    blob_key=frame_key(_PIPELINE, _MEDIA, 0),
+    blob_key=frame_key(_FRAMED, _MEDIA, 0),
     time_ms=0,
     timecode="00:00:00.000",
     width=640,
@@ -45,7 +46,7 @@ _ITEM = {
     "category": "topwear",
     "score": 0.91,
     "box": (10.0, 20.0, 110.0, 220.0),
-    "crop_key": crop_key(crops_prefix(_PIPELINE, _FRAME.frame_id), 0),
+    "crop_key": crop_key(crops_prefix(_SEGMENTED, _FRAME.frame_id), 0),
 }
 _SHIRT = Match(
     product_id="42",
@@ -92,6 +93,7 @@ _DATA: tuple[Data, ...] = (
         frames=[_FRAME],
         items=[TaggedItem(**_ITEM, frame_id=_FRAME.frame_id, matches=[_SHIRT])],
         result_key=result_key(_MEDIA, _PIPELINE),
+        pipeline=_PIPELINE,
         **_CATALOG,
     ),
 )

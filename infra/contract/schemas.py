@@ -66,7 +66,12 @@ _ATTRIBUTES = (
         "`query`: a medium to be tagged. `catalog`: a picture of a product. Without it, `query`.",
         form=(("enum", ["query", "catalog"]),),
     ),
-    _Attribute("pipeline", "Hash of the models and settings that made it."),
+    _Attribute(
+        "pipeline",
+        "The path it came by: eight hex digits of the version of each stage that shaped it, models"
+        " and settings included, joined by dots in the order frames, segment, embed. What has the"
+        " same path, or begins with the same one, was made alike so far.",
+    ),
     _Attribute("frame", "The frame id, where the event is about one frame."),
     _Attribute(
         "target",
@@ -81,8 +86,9 @@ _ATTRIBUTES = (
     _Attribute(
         "dataref",
         "Where the data is, if it is too large to travel: a reference relative to the URL of the"
-        " server `objects`. GET it; the body is the data as JSON.",
-        form=(("format", "uri-reference"),),
+        " server `objects`. GET it; the body is the data as JSON, and the SHA-256 of its bytes is"
+        " in the name.",
+        form=(("format", "uri-reference"), ("pattern", r"^data/[a-z.]+/[0-9a-f]{64}\.json$")),
     ),
     _Attribute("traceparent", "W3C Trace Context."),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from core.claimcheck import INLINE_LIMIT
+from core.claimcheck import INLINE_LIMIT, REFERRED_LIMIT
 
 RESULTS, PIPELINE, OPERATIONS = "results", "pipeline", "operations"
 TAGS = {
@@ -30,7 +30,9 @@ What the engine says about the media that it tags. Whoever wants results reads `
 - **Large data.** Data of more than {INLINE_LIMIT} bytes does not travel: the value is empty (in
   structured mode there is no `data`) and the attribute `dataref` says where it is. Resolve it
   against the URL of the server `objects` (bucket included) and GET it: the body is the data, as
-  it would have stood in the value. Do so before you validate.
+  it would have stood in the value. Do so before you validate. It is always `data/TOPIC/HASH.json`,
+  where HASH is the SHA-256 of the body in hex, of at most {REFERRED_LIMIT} bytes: fetch nothing
+  else, whoever wrote the record.
 - **Objects.** Fields that end in `_key` name objects in the same place: originals, frames, crops,
   masks, results.
 - **Vectors** are base64 of little-endian float32, L2-normalised; vectors of one `embedder` compare

@@ -48,6 +48,8 @@ def _facts(medium: MediaTagged) -> str:
         facts.append(count(len(medium.points), "item"))
     else:
         facts.append(count(len(medium.items), "item"))
+    if medium.pipeline:
+        facts.append(f"pipeline {medium.pipeline}")
     return " · ".join(facts)
 
 

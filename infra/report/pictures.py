@@ -12,7 +12,7 @@ from typing import Final
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from core.blobs.port import BlobStore
-from core.errors import BlobMissingError
+from core.errors import BlobMissingError, InvalidKeyError
 from core.events import MediaTagged
 
 _FRAME_SIDE: Final = 800
@@ -62,7 +62,7 @@ async def fetch(medium: MediaTagged, blobs: BlobStore, shown: Container[str]) ->
         async with gate:
             try:
                 data = await blobs.get(key)
-            except BlobMissingError:
+            except (BlobMissingError, InvalidKeyError):
                 return None
             return await asyncio.to_thread(shrink, data, side)
 

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
-import socket
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 
-import uvicorn
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from core.errors import SettingsError
-from core.runtime.supervised import supervised
+from infra.running.server import serving
 
 
 @asynccontextmanager
@@ -31,32 +27,7 @@ async def endpoint(host: str, port: int, trouble: Callable[[], str | None]) -> A
     if port == 0:
         yield
         return
-    try:
-        listener = socket.create_server((host, port))
-    except OSError as error:
-        raise SettingsError(
-            f"{host}:{port} cannot be opened ({error.strerror}): choose another --port"
-            " (TAGGER_HTTP_PORT, TAGGER_HTTP_HOST)"
-        ) from error
-    config = uvicorn.Config(_app(trouble), log_config=None, access_log=False, lifespan="off")
-    server = _Server(config)
-    try:
-        async with supervised() as tasks:
-            serving = tasks.start("endpoint", server.serve(sockets=[listener]))
-            try:
-                yield
-            finally:
-                server.should_exit = True
-                await asyncio.wait([serving])
-    finally:
-        listener.close()
-
-
-class _Server(uvicorn.Server):
-    """One that leaves signals to the command line."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
+    async with serving(_app(trouble), host, port):
         yield
 
 

@@ -16,7 +16,7 @@ from core.results.parts import PartStore
 from core.runtime.supervised import supervised
 from core.settings import Settings
 from core.vision.port import Profile
-from infra.wiring.adapters import open_decoder, open_ports, open_vectors, refuse_split
+from infra.wiring.adapters import data_folder, open_decoder, open_ports, open_vectors, refuse_split
 from infra.wiring.recipes import Materials, Recipe, Recipes, needs
 from infra.wiring.stages import RECIPES
 from infra.wiring.vision import choose_profile
@@ -172,7 +172,7 @@ def engine_process(settings: Settings) -> str | None:
 
 
 def _lock(settings: Settings) -> FileLock:
-    return FileLock(settings.data_dir.absolute() / "engine.lock")
+    return FileLock(data_folder(settings) / "engine.lock")
 
 
 async def _maintain(log: EventLog, every_s: float) -> None:

@@ -15,7 +15,10 @@ from core.log.port import EventLog
 from core.ports import Ports
 from core.runtime.deadletters import letters
 from core.settings import Settings
+from core.unread import Unread
+from core.vision.port import Profile
 from infra.running.engine import engine_process
+from infra.watching.in_flight import foreign_paths
 from infra.wiring.adapters import (
     forgotten_after_s,
     open_log,
@@ -25,7 +28,7 @@ from infra.wiring.adapters import (
     serving_catalog,
 )
 from infra.wiring.recipes import Recipe, Recipes
-from infra.wiring.stages import RECIPES
+from infra.wiring.stages import RECIPES, pipeline
 from infra.wiring.vision import choose_profile
 
 Level = Literal["ok", "degraded", "down"]
@@ -58,7 +61,8 @@ def worst(checks: list[Check]) -> Level:
 
 async def examine(settings: Settings, recipes: Recipes = RECIPES) -> list[Check]:
     """All checks; what cannot be looked into for want of another is left out."""
-    vision, embedder = _vision(settings)
+    vision, profile = _vision(settings)
+    today = pipeline(settings, profile) if profile is not None else None
     checks = [_data_folder(settings), vision]
     alone = not settings.clustered
     if alone and not await asyncio.to_thread((settings.data_dir / "engine.db").exists):
@@ -67,18 +71,21 @@ async def examine(settings: Settings, recipes: Recipes = RECIPES) -> list[Check]
     if alone:
         checks.append(_engine(engine))
     log_checks, stores = await asyncio.gather(
-        _log(settings, recipes, bool(engine)), _stores(settings)
+        _log(settings, recipes, bool(engine), today), _stores(settings)
     )
     checks += [*log_checks, *stores]
     if all(check.level != "down" for check in (*log_checks, *stores)):
         async with open_ports(settings) as ports:
             checks.append(await _dead_letters(ports))
-    checks.append(await _catalog(settings, embedder))
+    checks.append(await _catalog(settings, profile))
     return checks
 
 
-async def _log(settings: Settings, recipes: Recipes, running: bool) -> list[Check]:
-    """The log, its topics, and every stage's backlog."""
+async def _log(
+    settings: Settings, recipes: Recipes, running: bool, today: str | None
+) -> list[Check]:
+    """The log, its topics, every stage's backlog, and what is in flight of other versions than
+    ``today``'s path."""
     try:
         async with open_log(settings, "tagger-health") as log:
             missing = sorted(set(TOPICS) - set(await log.topics()))
@@ -86,7 +93,10 @@ async def _log(settings: Settings, recipes: Recipes, running: bool) -> list[Chec
                 detail = f"topics are missing: {', '.join(missing)}"
                 return [Check("event log", "down", detail, "tagger topics create")]
             stages = [await _stage(settings, log, recipe, running) for recipe in recipes]
-            return [Check("event log", "ok", await _memory(log)), *stages]
+            checks = [Check("event log", "ok", await _memory(log)), *stages]
+            if today is not None:
+                checks.append(await _pipeline(log, recipes, today))
+            return checks
     except FormatError as error:
         return [Check("event log", "down", str(error), "upgrade tagging-engine")]
     except TaggingError as error:
@@ -137,14 +147,14 @@ def _data_folder(settings: Settings) -> Check:
     return Check(name, "ok", detail)
 
 
-def _vision(settings: Settings) -> tuple[Check, str | None]:
-    """The check, and the profile's embedder if there is one."""
+def _vision(settings: Settings) -> tuple[Check, Profile | None]:
+    """The check, and the profile if there is one."""
     try:
         profile = choose_profile(settings)
     except SettingsError as error:
         return Check("vision", "down", str(error), _OTHER_PROFILE), None
     embedder, limits = profile.embedder.version, "; ".join(profile.limits)
-    return Check("vision", "ok", f"{profile.name} ({embedder}); limits: {limits}"), embedder
+    return Check("vision", "ok", f"{profile.name} ({embedder}); limits: {limits}"), profile
 
 
 def _engine(process: str | None) -> Check:
@@ -170,6 +180,15 @@ async def _stage(settings: Settings, log: EventLog, recipe: Recipe, running: boo
     return Check(name, "degraded", detail, advice)
 
 
+async def _pipeline(log: EventLog, recipes: Recipes, today: str) -> Check:
+    """No trouble: what was begun under other settings is finished under them."""
+    foreign = await foreign_paths(log, recipes, today)
+    if not foreign:
+        return Check("pipeline", "ok", today)
+    counts = ", ".join(f"{path} ({count} events)" for path, count in foreign.most_common())
+    return Check("pipeline", "ok", f"{today}; still in flight, and finished as begun: {counts}")
+
+
 async def _oldest(log: EventLog, recipe: Recipe) -> float:
     """Seconds since the oldest event that the stage has not done was said."""
     done, end = await log.committed(recipe.name), await log.end_offsets(recipe.topics)
@@ -184,14 +203,20 @@ async def _oldest(log: EventLog, recipe: Recipe) -> float:
 
 
 async def _dead_letters(ports: Ports) -> Check:
-    count = len(await letters(ports.log, ports.state))
-    if not count:
+    unread = Unread()
+    count = len(await letters(ports.log, ports.state, unread=unread))
+    found = [f"{count} events were given up"] if count else []
+    if unread.words:
+        found.append(unread.words)
+    if not found:
         return Check("dead letters", "ok", "none")
-    return Check("dead letters", "degraded", f"{count} events were given up", "tagger dlq list")
+    advice = "tagger dlq list" if count else "tagger topics tail dead.letters"
+    return Check("dead letters", "degraded", "; ".join(found), advice)
 
 
-async def _catalog(settings: Settings, present: str | None) -> Check:
-    """``present`` is the embedder that queries are made with, None if it is unknown."""
+async def _catalog(settings: Settings, profile: Profile | None) -> Check:
+    """``profile`` is what queries are made with, None if that is unknown."""
+    present = profile.embedder.version if profile is not None else None
     try:
         catalog = await serving_catalog(settings)
     except FormatError as error:

@@ -9,17 +9,18 @@ from pathlib import Path
 from typing import Self
 
 from consumers.results.stage import ResultsStage
-from core.claimcheck import decode_checked
 from core.events import MediaTagged, MediaUploaded
 from core.log.port import TopicPartition
 from core.results.parts import PartStore
 from core.runtime.runner import StageRunner
+from core.unread import Unread
 from infra.running.service import Service
 from producers.folder import FolderStatus
 
 _WINDOW_S = 30.0
 _COUNT_SHARE = 0.02
 _COUNT_AT_LATEST_S = 5.0
+_NAMED = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +43,10 @@ class Status:
     tagged: results said since the start, failed ones included.
     failed: of these, media that could not be tagged.
     waiting: media announced and without a result.
+    waits_for: while no event is worked on, what some of them wait for, in words.
     rate: results a second, lately.
     remaining_s: seconds until nothing waits if it goes on like this; None while nobody knows.
+    unread: which results since the start cannot be read, and are counted nowhere else; or None.
     """
 
     tagged: int
@@ -53,6 +56,8 @@ class Status:
     remaining_s: float | None
     stages: tuple[StageStatus, ...]
     folders: tuple[tuple[Path, FolderStatus], ...]
+    unread: str | None = None
+    waits_for: tuple[str, ...] = ()
 
     @property
     def paused(self) -> str | None:
@@ -69,6 +74,7 @@ class Observer:
         self._service = service
         self._ports = service.engine.ports
         self._next: dict[TopicPartition, int] = {}
+        self._unread = Unread()
         self._tagged = 0
         self._failed = 0
         self._lately: deque[float] = deque()
@@ -97,28 +103,40 @@ class Observer:
             # Counting takes the longer the more waits; it may take a fiftieth of our time.
             spent = time.monotonic() - started
             self._count_again = now + min(spent / _COUNT_SHARE, _COUNT_AT_LATEST_S)
+        stages = tuple([await self._stage(runner) for runner in self._service.engine.runners])
+        busy = any(stage.backlog or stage.active for stage in stages)
         return Status(
             tagged=self._tagged,
             failed=self._failed,
             waiting=self._waiting,
             rate=rate,
             remaining_s=_remaining(self._waiting, rate),
-            stages=tuple([await self._stage(runner) for runner in self._service.engine.runners]),
+            stages=stages,
             folders=tuple((path, p.status) for path, p in self._service.producers.items()),
+            unread=self._unread.words,
+            waits_for=() if busy or not self._waiting else await self._waits_for(),
         )
 
     async def _count_results(self, now: float) -> None:
         async for record in self._ports.log.tail([MediaTagged.topic], self._next, follow=False):
+            event = await self._unread.event(record, self._ports.blobs, MediaTagged)
             self._next[record.tp] = record.offset + 1
-            if record.value is not None:
-                tagged = (await decode_checked(record, self._ports.blobs)).of(MediaTagged).data
+            if event is not None:
                 self._tagged += 1
-                self._failed += tagged.status == "failed"
+                self._failed += event.data.status == "failed"
                 self._lately.append(now)
 
     async def _count_waiting(self) -> int:
         unread = await self._ports.log.lag(ResultsStage.name, [MediaUploaded.topic])
         return sum(unread.values()) + await PartStore(self._ports.state).unannounced()
+
+    async def _waits_for(self) -> tuple[str, ...]:
+        known = await PartStore(self._ports.state).waiting_for(_NAMED)
+        return tuple(
+            f"{media}: {', '.join(missing[:_NAMED]) or 'its announcement'}"
+            + (f" and {len(missing) - _NAMED} more" if len(missing) > _NAMED else "")
+            for media, missing in known.items()
+        )
 
     async def _stage(self, runner: StageRunner) -> StageStatus:
         topics = [model.topic for model in runner.stage.reads]

@@ -14,6 +14,7 @@ from core.blobs.folder import FolderBlobStore
 from core.blobs.port import BlobStore
 from core.database.database import SqliteDatabase
 from core.errors import OutageError, SettingsError
+from core.files.private import close_to_others
 from core.files.scratch import Scratch
 from core.log.port import EventLog
 from core.log.sqlite.log import SqliteEventLog
@@ -30,6 +31,8 @@ from infra.contract.topics import embedded_topics
 if TYPE_CHECKING:  # imported where they are used, since most runs have no servers
     from core.log.kafka.log import KafkaEventLog
     from core.s3 import S3Connection
+
+_IN_DATA_FOLDER = ("engine.db*", "engine.lock", "blobs", "vectors", "scratch", "wake", "locks")
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +105,13 @@ def refuse_split(settings: Settings, part: bool = False) -> None:
     )
 
 
+def data_folder(settings: Settings) -> Path:
+    """Where it is, and shut to others if it is there and ours."""
+    folder = settings.data_dir.absolute()
+    close_to_others(folder, _IN_DATA_FOLDER)
+    return folder
+
+
 @asynccontextmanager
 async def open_ports(settings: Settings, role: str = "tagger") -> AsyncIterator[Ports]:
     """Opens log, state and blobs. The embedded log gets its topics; on a cluster they are made by
@@ -114,7 +124,7 @@ async def open_ports(settings: Settings, role: str = "tagger") -> AsyncIterator[
         SettingsError: they are split, see :func:`refuse_split`.
     """
     refuse_split(settings)
-    folder = settings.data_dir.absolute()
+    folder = data_folder(settings)
     async with AsyncExitStack() as stack:
         database: SqliteDatabase | None = None
         if not (settings.kafka.bootstrap_servers and settings.s3.endpoint):
@@ -130,7 +140,7 @@ async def open_log(settings: Settings, role: str = "tagger") -> AsyncIterator[Ev
     async with AsyncExitStack() as stack:
         database = None
         if not settings.kafka.bootstrap_servers:
-            database = SqliteDatabase(settings.data_dir.absolute() / "engine.db")
+            database = SqliteDatabase(data_folder(settings) / "engine.db")
         yield await _open_log(settings, database, role, stack)
 
 
@@ -248,7 +258,7 @@ async def open_vectors(settings: Settings) -> AsyncIterator[VectorStore]:
     else:
         from core.vectors.edge.store import EdgeVectorStore  # a native engine: not for `--help`
 
-        store = await EdgeVectorStore.open(settings.data_dir.absolute() / "vectors")
+        store = await EdgeVectorStore.open(data_folder(settings) / "vectors")
     try:
         yield store
     finally:
@@ -286,7 +296,7 @@ async def open_decoder(settings: Settings) -> AsyncIterator[Decoder]:
 def open_scratch(settings: Settings) -> Iterator[Scratch]:
     """Room for files of the moment in the data folder; raises OutageError."""
     try:
-        scratch = Scratch(settings.data_dir.absolute() / "scratch")
+        scratch = Scratch(data_folder(settings) / "scratch")
     except OSError as error:
         raise OutageError(f"the data folder cannot be written: {error}") from error
     try:

@@ -13,7 +13,7 @@ from consumers.results.fold import Thresholds
 from consumers.results.stage import ResultsOptions, ResultsStage
 from consumers.results.write import ResultWriter
 from consumers.segment import SegmentStage, segment_version
-from core.ids import pipeline_id
+from core.paths import path
 from core.results.parts import PartStore
 from core.runtime.runner import RunnerOptions
 from core.runtime.stage import Stage
@@ -28,21 +28,22 @@ _BATCHES = 3
 
 
 def pipeline(settings: Settings, vision: Profile) -> str:
-    """The id of everything that decides what comes out of a medium."""
-    return pipeline_id(
-        {
-            "frames": decode_options(settings).version,
-            "segment": segment_version(
-                vision.detector, vision.segmenter, settings.prompt, settings.masking
-            ),
-            "embed": vision.embedder.version,
-        }
+    """The path of everything that decides what comes out of a medium."""
+    segmenting = segment_version(
+        vision.detector, vision.segmenter, settings.prompt, settings.masking
     )
+    return path([decode_options(settings).version, segmenting, vision.embedder.version])
 
 
 def _frames(materials: Materials) -> Stage:
-    ports, version = materials.ports, pipeline(materials.settings, materials.vision)
-    return FramesStage(ports.blobs, ports.state, _given(materials.decoder), version)
+    ports, settings = materials.ports, materials.settings
+    return FramesStage(
+        ports.blobs,
+        ports.state,
+        _given(materials.decoder),
+        decode_options(settings).version,
+        pipeline(settings, materials.vision),
+    )
 
 
 def _segment(materials: Materials) -> Stage:

@@ -74,6 +74,23 @@ async def test_what_has_its_result_is_settled(ports: Ports, shop: Path) -> None:
     assert len(made.underway) == 2
 
 
+async def test_a_picture_whose_result_is_damaged_is_announced_anew(
+    ports: Ports, shop: Path
+) -> None:
+    first, second, _ = await announce(ports, await planned(ports, shop))
+    for announced in (first, second):
+        await answer(ports, announced, root=announced.root)
+    key = result_key(first.media_id, "p1")
+    await ports.blobs.put([Blob(key, b"[]", "application/json")])
+
+    made = await planned(ports, shop)
+
+    assert submitted(made) == ["1a.jpg"]
+    assert [path.name for path, _ in made.settled] == ["1b.jpg"]
+    (after,) = await announce(ports, made)
+    assert after.new
+
+
 async def test_a_result_of_another_announcement_settles_nothing(ports: Ports, shop: Path) -> None:
     first, *_ = await announce(ports, await planned(ports, shop))
     await answer(ports, first, root="of-another-shop")

@@ -126,7 +126,9 @@ def indexed(time_ms: int, names: list[str], root: str = "r1", pipeline: str = "p
     return _event(data, root, pipeline, about.frame_id)
 
 
-def dead(stage: str, time_ms: int | None = None, root: str = "r1") -> Event[Data]:
+def dead(
+    stage: str, time_ms: int | None = None, root: str = "r1", pipeline: str = "p"
+) -> Event[Data]:
     about = frame(time_ms).frame_id if time_ms is not None else None
     data = DeadLetter(
         media_id=MEDIA,
@@ -139,4 +141,4 @@ def dead(stage: str, time_ms: int | None = None, root: str = "r1") -> Event[Data
         origin_offset=0,
         origin_headers={"ce_subject": MEDIA},
     )
-    return _event(data, root, "p", about)
+    return _event(data, root, pipeline, about)

@@ -59,8 +59,61 @@ def test_a_medium_is_whole_exactly_when_its_fold_misses_nothing(parts: list[Part
     assert completeness.whole
 
 
+PATHS: list[Part] = [
+    (upload("r4"), 3),
+    (framed([0, 1000, 2000], "r4", "f"), 3),
+    (matched(0, [item("a", 0.0)], "r4", "f.s.e"), 5),
+    (matched(2000, [item("d", 1.2)], "r4", "f.s.e"), 5),
+    (dead("segment", 1000, "r4", "f.s"), 4),
+    (matched(1000, [item("c", 0.05)], "r4", "f.t.e"), 6),
+    (matched(2000, [item("x", 0.0)], "r4", "f.t.e"), 6),
+]
+"""A medium whose detector changed while it was under way, and whose dead letter was sent again."""
+
+
+@given(st.permutations(PATHS), st.lists(st.sampled_from(PATHS), max_size=5))
+def test_along_several_paths_order_and_repeats_change_nothing(
+    parts: list[Part], repeats: list[Part]
+) -> None:
+    expected = folded(PATHS)
+
+    result = folded([*parts, *repeats])
+
+    assert result.tagged == expected.tagged
+    assert result.run == ("r4", "f.t.e")
+
+
+def test_what_one_path_has_not_done_another_may_have() -> None:
+    tagged = folded(PATHS).tagged
+
+    assert (tagged.status, tagged.missing, tagged.failures) == ("complete", [], [])
+    assert [i.item_id for i in tagged.items] == [ident("a"), ident("c"), ident("x")]
+    assert tagged.pipeline == "f.t.e"
+
+
+def test_a_dead_letter_on_the_way_answers_for_its_frame() -> None:
+    tagged = folded(PATHS[:5]).tagged
+
+    assert (tagged.status, tagged.missing) == ("partial", [])
+    assert tagged.failures == ["segment: not a picture"]
+    assert tagged.pipeline == "f.s.e"
+
+
+def test_vectors_of_another_embedder_repeat_nothing_and_are_kept_by_none() -> None:
+    other = matched(1000, [item("c", 0.0)], "r4", "f.s.g")
+    other.data.__dict__["embedder"] = "g"
+
+    result = folded([*PATHS[:4], (other, 7)])
+
+    assert [i.duplicate_of for i in result.tagged.items] == [None, None, None]
+    assert [i.item_id for i in result.unique] == [ident("a"), ident("d")]
+    assert (result.tagged.embedder, result.vectors.shape) == ("e", (2, 2))
+
+
 ANY: list[Part] = [
     *WHOLE,
+    *PATHS,
+    (matched(0, [], "r4", "g.s.e"), 8),
     (framed([0], "r1", "new"), 2),
     (matched(0, [], "r1", "new"), 4),
     (dead("frames", root="r1"), 0),

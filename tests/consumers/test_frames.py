@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import pytest
 
@@ -19,21 +19,24 @@ from core.events import (
     Data,
     FrameExtracted,
     ItemsEmbedded,
+    ItemsSegmented,
     Kind,
     MediaFramed,
     MediaUploaded,
     Product,
-    Status,
 )
 from core.log.port import TopicPartition
 from core.media.decode import Decoder
 from core.media.decoded import Decoded, FrameFile
-from core.results.parts import Latest, PartStore
+from core.paths import path
+from core.results.parts import PartStore
 from core.runtime.stage import Context, Output
-from tests.consumers.media import MEDIA, frame, indexed, item, matched, upload
+from tests.consumers.media import MEDIA, frame, framed, ident, indexed, item, matched, upload
 from tests.memory_state import MemoryStateStore
 
 D = TypeVar("D", bound=Data)
+VERSIONS = ("frames 1", "segment 1", "embed 1")
+FRAMED, EMBEDDED = path(VERSIONS[:1]), path(VERSIONS)
 HERE = Context(TopicPartition("media.uploaded", 0), 0, 1)
 
 
@@ -73,16 +76,18 @@ class Host:
     decoder: Frames
     state: MemoryStateStore = field(default_factory=MemoryStateStore)
 
-    def stage(self, pipeline: str = "p") -> FramesStage:
+    def stage(self, versions: Sequence[str] = VERSIONS) -> FramesStage:
         decoder = cast("Decoder", self.decoder)
-        return FramesStage(self.blobs, self.state, decoder, pipeline)
+        return FramesStage(self.blobs, self.state, decoder, versions[0], path(versions))
 
     @property
     def parts(self) -> PartStore:
         return PartStore(self.state)
 
-    async def handle(self, event: Event[Data], pipeline: str = "p") -> Sequence[Output]:
-        return await self.stage(pipeline).handle(event, HERE)
+    async def handle(
+        self, event: Event[Data], versions: Sequence[str] = VERSIONS
+    ) -> Sequence[Output]:
+        return await self.stage(versions).handle(event, HERE)
 
 
 @pytest.fixture
@@ -102,19 +107,16 @@ def with_(event: Event[Data], **changes: object) -> Event[Data]:
     return replace(event, data=event.data.model_copy(update=changes))
 
 
-async def with_result(
-    host: Host, root: str = "r1", status: Status = "complete", pipeline: str = "p"
+async def with_items(
+    host: Host, root: str = "r1", times: Sequence[int] = (0, 1000), pipeline: str = EMBEDDED
 ) -> None:
-    """The medium was framed, and this is the result of its first upload."""
+    """The medium was framed, and these frames of an upload have been matched."""
     await host.handle(upload())
-    for time in (0, 1000):
+    await host.parts.put_part(0, framed([0, 1000], root, FRAMED), 0)
+    for time in times:
         about = frame(time).frame_id
-        event = replace(matched(time, [item(f"i{time}", 0.0)], root), frame=about)
+        event = replace(matched(time, [item(f"i{time}", 0.0)], root, pipeline), frame=about)
         await host.parts.put_part(0, event, 0)
-    latest = Latest(
-        revision=1, digest="d", pipeline=pipeline, root=root, status=status, announced=True
-    )
-    await host.parts.put_latest(MEDIA, latest)
 
 
 async def test_each_frame_is_stored_and_said_and_then_the_list_of_them(host: Host) -> None:
@@ -125,7 +127,7 @@ async def test_each_frame_is_stored_and_said_and_then_the_list_of_them(host: Hos
     assert isinstance(framed.data, MediaFramed)
     assert framed.data.frames == [said.frame for said in of(extracted, FrameExtracted)]
     assert (framed.data.notes, framed.data.duration_ms) == (["scaled down"], 2000)
-    assert {output.pipeline for output in outputs} == {"p"}
+    assert {output.pipeline for output in outputs} == {None}  # its own step, as the runtime adds
     for kept in framed.data.frames:
         assert await host.blobs.get(kept.blob_key) == b"the medium"
 
@@ -138,7 +140,7 @@ async def test_nothing_is_said_unless_the_list_is_stored(host: Host) -> None:
 
     outputs = await host.handle(upload())
 
-    known = await host.parts.frame_list(MEDIA, "p")
+    known = await host.parts.frame_list(MEDIA, FRAMED)
     assert known is not None
     assert known.root == "r1"
     assert known.framed == of(outputs, MediaFramed)[0]
@@ -162,22 +164,30 @@ async def test_a_retry_says_the_prompt_that_the_list_was_stored_with(host: Host)
     assert {said.prompt for said in of(again, FrameExtracted)} == {"scarf. belt."}
 
 
-async def test_another_pipeline_decodes_for_itself(host: Host) -> None:
-    await host.handle(upload())
+async def test_another_version_decodes_for_itself_and_leaves_the_frames_of_the_first(
+    host: Host,
+) -> None:
+    before = of(await host.handle(upload()), MediaFramed)[0].frames
 
-    outputs = await host.handle(upload(), "q")
+    outputs = await host.handle(upload(), ("frames 2", *VERSIONS[1:]))
 
     assert host.decoder.decoded == 2
-    assert of(outputs, MediaFramed)[0].frames[0].blob_key.startswith("frames/q/")
+    now = of(outputs, MediaFramed)[0].frames
+    assert {kept.blob_key for kept in now}.isdisjoint(kept.blob_key for kept in before)
+    for kept in (*before, *now):
+        assert await host.blobs.get(kept.blob_key) == b"the medium"
 
 
-async def test_a_complete_result_is_said_again_without_decoding(host: Host) -> None:
-    await with_result(host)
+async def test_whole_items_are_said_again_and_nothing_is_decoded_or_seen(host: Host) -> None:
+    await with_items(host)
 
     outputs = await host.handle(upload("r2"))
 
     assert host.decoder.decoded == 1
-    assert of(outputs, FrameExtracted) == []
+    assert (of(outputs, FrameExtracted), of(outputs, ItemsSegmented)) == ([], [])
+    *again, listed = outputs
+    assert {output.pipeline for output in again} == {EMBEDDED}
+    assert listed.pipeline is None
     (framed,) = of(outputs, MediaFramed)
     assert framed.cached
     embedded = of(outputs, ItemsEmbedded)
@@ -188,36 +198,54 @@ async def test_a_complete_result_is_said_again_without_decoding(host: Host) -> N
     assert "matches" not in embedded[0].items[0].model_dump()
 
 
-@pytest.mark.parametrize(("status", "pipeline"), [("partial", "p"), ("complete", "before")])
-async def test_a_result_that_is_not_this_pipelines_and_complete_is_no_answer(
-    status: Status, pipeline: str, host: Host
+async def test_under_another_embedder_items_are_said_again_without_their_vectors(
+    host: Host,
 ) -> None:
-    await with_result(host, status=status, pipeline=pipeline)
+    await with_items(host)
 
-    outputs = await host.handle(upload("r2"))
+    outputs = await host.handle(upload("r2"), (*VERSIONS[:2], "embed 2"))
 
+    assert host.decoder.decoded == 1
+    assert (of(outputs, FrameExtracted), of(outputs, ItemsEmbedded)) == ([], [])
+    *again, _ = outputs
+    assert {output.pipeline for output in again} == {path(VERSIONS[:2])}
+    segmented = of(outputs, ItemsSegmented)
+    assert [[found.item_id for found in said.items] for said in segmented] == [
+        [ident("i0")],
+        [ident("i1000")],
+    ]
+    assert {"vector", "matches"}.isdisjoint(segmented[0].items[0].model_dump())
+    assert not of(outputs, MediaFramed)[0].cached
+
+
+async def test_under_another_detector_the_stored_frames_are_said_again(host: Host) -> None:
+    await with_items(host)
+
+    outputs = await host.handle(upload("r2"), ("frames 1", "segment 2", "embed 1"))
+
+    assert host.decoder.decoded == 1
+    assert (of(outputs, ItemsSegmented), of(outputs, ItemsEmbedded)) == ([], [])
     assert len(of(outputs, FrameExtracted)) == 2
     assert not of(outputs, MediaFramed)[0].cached
-    assert host.decoder.decoded == 1
 
 
-async def test_a_result_that_lacks_a_frames_items_is_no_answer(host: Host) -> None:
-    await with_result(host, root="r0")
-    await host.parts.put_latest(
-        MEDIA,
-        Latest(revision=1, digest="d", pipeline="p", root="r1", status="complete", announced=True),
-    )
+@pytest.mark.parametrize("lacking", [{"times": [0]}, {"pipeline": "78e30e0c5c36"}])
+async def test_items_that_lack_a_frame_or_have_no_path_are_not_said_again(
+    lacking: dict[str, Any], host: Host
+) -> None:
+    await with_items(host, **lacking)
 
     outputs = await host.handle(upload("r2"))
 
-    assert of(outputs, ItemsEmbedded) == []
+    assert (of(outputs, ItemsSegmented), of(outputs, ItemsEmbedded)) == ([], [])
     assert len(of(outputs, FrameExtracted)) == 2
+    assert not of(outputs, MediaFramed)[0].cached
 
 
 async def test_the_retry_of_the_upload_that_was_decoded_is_not_answered_from_itself(
     host: Host,
 ) -> None:
-    await with_result(host)
+    await with_items(host)
 
     outputs = await host.handle(upload("r1"))
 
@@ -237,9 +265,11 @@ async def test_frames_are_said_with_what_is_known_of_their_product_now(host: Hos
 
 async def test_indexed_items_are_said_again_with_their_product_of_now(host: Host) -> None:
     now = Product(id="7", price="8")
-    await with_result(host)
+    await with_items(host)
     for time in (0, 1000):
-        await host.parts.put_part(0, indexed(time, [f"i{time}"]), 0)
+        about = frame(time).frame_id
+        event = replace(indexed(time, [f"i{time}"], pipeline=EMBEDDED), frame=about)
+        await host.parts.put_part(0, event, 0)
 
     outputs = await host.handle(with_(upload("r2"), product=now))
 
@@ -254,7 +284,7 @@ async def test_an_undecodable_medium_leaves_nothing_behind(host: Host) -> None:
     with pytest.raises(UndecodableError, match="not a picture"):
         await host.handle(upload())
 
-    assert await host.parts.frame_list(MEDIA, "p") is None
+    assert await host.parts.frame_list(MEDIA, FRAMED) is None
     assert [blob.key async for blob in host.blobs.list("frames/")] == []
 
 

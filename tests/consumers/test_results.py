@@ -204,7 +204,9 @@ async def test_items_that_come_ahead_of_their_upload_are_kept(
     assert [i.item_id for i in newest.items] == [ident("a")]
 
 
-async def test_items_of_an_older_pipeline_are_gone(tmp_path: Path, stores: Stores) -> None:
+async def test_items_of_an_older_path_are_in_no_result_and_stay_to_be_used_again(
+    tmp_path: Path, stores: Stores
+) -> None:
     log = MemoryEventLog(chaos=CALM)
     await create_topics(log)
     await run_to_end(stores, log, tmp_path, PICTURE)
@@ -222,7 +224,7 @@ async def test_items_of_an_older_pipeline_are_gone(tmp_path: Path, stores: Store
     )
     assert [point.payload["item_id"] for point in points] == [ident("n")]
     known = await PartStore(stores.state).parts(MEDIA)
-    assert list(known.frames) == [("r2", "new")]
+    assert known.reusable() == {"p": ("r1", "p"), "new": ("r2", "new")}
 
 
 @pytest.mark.parametrize("rest", [[matched(0, [], "r2")], [dead("segment", 0, "r2")]])

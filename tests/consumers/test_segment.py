@@ -21,7 +21,7 @@ from core.runtime.stage import Output
 from core.vision.boxes import whole_pixels
 from core.vision.port import Detection, Image, Instance, Mask
 from core.vision.prompt import phrases
-from tests.consumers.frames import CONTEXT, MEDIA, PRODUCT, extracted
+from tests.consumers.frames import CONTEXT, PRODUCT, extracted
 from tests.core.runtime.stages import at_work
 
 IMAGE: Image = np.random.default_rng(5).integers(0, 256, (60, 100, 3), dtype=np.uint8)
@@ -186,9 +186,9 @@ async def test_a_profile_that_cuts_nothing_out_leaves_crops_alone(blobs: FolderB
 async def test_what_an_earlier_run_left_of_this_frame_goes_and_nothing_else(
     blobs: FolderBlobStore,
 ) -> None:
-    await segment(blobs, [(10.0, 20.0, 35.0, 50.0), (50.0, 5.0, 60.0, 20.0)])
-    folder = f"crops/p/{MEDIA}/000000000/"
-    beside = [f"crops/p/{MEDIA}/000000001/000.png", f"crops/q/{MEDIA}/000000000/000.png"]
+    first = await segment(blobs, [(10.0, 20.0, 35.0, 50.0), (50.0, 5.0, 60.0, 20.0)])
+    folder = first.items[0].crop_key.removesuffix("000.png")
+    beside = sorted([folder.replace("/000000000/", "/000000001/") + "000.png", "crops/q/0/000.png"])
     await blobs.put([Blob(key, b"x", "image/png") for key in beside])
     assert len(await keys(blobs, folder)) == 4
 

@@ -12,11 +12,13 @@ from core.errors import TaggingError
 from core.events import MediaTagged, Product
 from core.intake.intake import Announced, Intake, Submission
 from core.log.port import EventLog
+from core.media.decode import Decoder
 from core.ports import Ports
 from core.results.keys import result_key
 from core.results.parts import PartStore
 from core.settings import RuntimeSettings, Settings
 from core.vectors.port import VectorStore
+from core.vision.port import Profile
 from infra.contract.topics import embedded_topics
 from infra.running.engine import Engine
 from infra.wiring.adapters import open_decoder, open_ports, open_vectors
@@ -36,13 +38,19 @@ class Rig:
     vectors: VectorStore
     stack: AsyncExitStack
 
-    async def engine(self, ports: Ports | None = None) -> Engine:
-        decoder = await self.stack.enter_async_context(open_decoder(self.settings))
-        ports = ports or self.ports
-        materials = Materials(
-            self.settings, ports, standin_vision(), RECIPES, self.vectors, decoder
-        )
+    async def engine(
+        self,
+        ports: Ports | None = None,
+        vision: Profile | None = None,
+        decoder: Decoder | None = None,
+    ) -> Engine:
+        decoder = decoder or await self.decoder()
+        vision, ports = vision or standin_vision(), ports or self.ports
+        materials = Materials(self.settings, ports, vision, RECIPES, self.vectors, decoder)
         return Engine(materials, RECIPES)
+
+    async def decoder(self) -> Decoder:
+        return await self.stack.enter_async_context(open_decoder(self.settings))
 
     async def announce(self, *submissions: Submission) -> list[Announced]:
         intake = Intake(self.ports)

@@ -2,7 +2,7 @@
 // says of each, in a line of JSON, what became of it; then what it holds. It knows the engine by
 // the document only. Exits with 2 after SECONDS, with 3 if an event is of a newer major version.
 
-import { randomUUID } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
 
 import kafkajs from "kafkajs";
 import lz4 from "lz4-napi";
@@ -11,6 +11,7 @@ import { readContract } from "./contract.mjs";
 
 const CHANNELS = ["items.matched", "media.tagged"];
 const STRUCTURED = "application/cloudevents+json";
+const DATA = /^data\/[a-z.]+\/([0-9a-f]{64})\.json$/;
 const TIMED_OUT = 2;
 const NEWER = 3;
 
@@ -94,11 +95,19 @@ class Subscriber {
   }
 
   async #fetch(reference) {
+    const named = DATA.exec(reference);
+    if (!named) {
+      throw new Error(`${reference} is not where data may be`);
+    }
     const answer = await fetch(new URL(reference, `${this.#contract.url("objects")}/`));
     if (!answer.ok) {
       throw new Error(`${reference}: ${answer.status} ${answer.statusText}`);
     }
-    return answer.json();
+    const body = Buffer.from(await answer.arrayBuffer());
+    if (createHash("sha256").update(body).digest("hex") !== named[1]) {
+      throw new Error(`${reference} is damaged`);
+    }
+    return JSON.parse(body);
   }
 }
 

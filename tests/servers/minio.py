@@ -27,6 +27,11 @@ class MinioServer(ServerProcess):
 
     def __init__(self, folder: Path, env: Mapping[str, str] | None = None) -> None:
         port, console = free_port(), free_port()
+        self._settings = {
+            "MINIO_ROOT_USER": _KEY,
+            "MINIO_ROOT_PASSWORD": _SECRET,
+            **(env or {}),
+        }
         self.endpoint = f"http://127.0.0.1:{port}"
         address = f"--address=127.0.0.1:{port}", f"--console-address=127.0.0.1:{console}"
         super().__init__(
@@ -34,18 +39,17 @@ class MinioServer(ServerProcess):
             folder / "minio.log",
             # Its health check is content earlier than that.
             ready=lambda: grants(self.address, lambda client: client.list_buckets()),
-            env={
-                "MINIO_ROOT_USER": _KEY,
-                "MINIO_ROOT_PASSWORD": _SECRET,
-                "MINIO_BROWSER": "off",
-                "MINIO_UPDATE": "off",
-                **(env or {}),
-            },
+            env={"MINIO_BROWSER": "off", "MINIO_UPDATE": "off", **self._settings},
         )
 
     @property
     def address(self) -> Address:
-        return {"endpoint": self.endpoint, "access_key": _KEY, "secret_key": _SECRET}
+        """As its administrator."""
+        return {
+            "endpoint": self.endpoint,
+            "access_key": self._settings["MINIO_ROOT_USER"],
+            "secret_key": self._settings["MINIO_ROOT_PASSWORD"],
+        }
 
 
 def minio_address() -> Address:

@@ -73,7 +73,18 @@ def line(status: Status) -> str:
             parts.append(f"{duration(status.remaining_s)} left")
     if status.paused:
         parts.append(f"paused: {status.paused}")
+    if status.waits_for:
+        parts.append(_waits(status))
+    if status.unread:
+        parts.append(status.unread)
     return ", ".join(parts)
+
+
+def _waits(status: Status) -> str:
+    """What keeps media without a result, where nothing is worked on."""
+    more = status.waiting - len(status.waits_for)
+    named = "; ".join(status.waits_for) + (f"; and {more} more" if more > 0 else "")
+    return f"waiting for parts that may never come, until they are overdue: {named}"
 
 
 def picture(status: Status) -> Group:

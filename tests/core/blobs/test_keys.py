@@ -13,3 +13,13 @@ def test_blobs_lie_where_they_always_lay() -> None:
     assert keys.crop_key(crops, 7) == "crops/p1/m1/000012345/007.png"
     assert keys.masked_key(crops, 7) == "crops/p1/m1/000012345/007-masked.png"
     assert keys.data_key("items.matched", "abcd") == "data/items.matched/abcd.json"
+
+
+def test_the_key_of_data_gives_back_the_hash_and_another_key_does_not() -> None:
+    digest = "0123456789abcdef" * 4
+    key = keys.data_key("items.matched", digest)
+
+    assert keys.data_hash(key, "items.matched") == digest
+    for other in (key + "\n", key.upper(), f"x/{key}", key.replace("0", "", 1), ""):
+        assert keys.data_hash(other, "items.matched") is None
+    assert keys.data_hash(key, "media.tagged") is None

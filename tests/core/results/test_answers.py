@@ -182,3 +182,15 @@ async def test_nothing_is_kept_that_nobody_asked_for(ports: Ports) -> None:
         await mine
 
         assert answers.awaited == 0
+
+
+async def test_a_damaged_result_is_no_answer_and_the_next_one_is(ports: Ports) -> None:
+    async with listening(ports) as answers:
+        await store(ports, tagged("mine"))
+        await ports.blobs.put([Blob(f"results/{MEDIA}/p.json", b"{", "application/json")])
+        waiting = asyncio.create_task(answers.to(MEDIA, "mine"))
+        await noted(answers)
+
+        await ports.log.publish([encode(tagged("mine"))])
+
+        assert (await waiting).uploads[0].root == "mine"

@@ -15,11 +15,13 @@ import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
+from core.blobs.keys import data_key
 from core.blobs.port import Blob
 from core.blobs.s3 import S3BlobStore
 from core.claimcheck import INLINE_LIMIT, encode_checked
 from core.envelope import Event, dump, encode, encode_structured
 from core.events import Data, ItemsMatched, MatchedItem, MediaTagged, encode_vector
+from core.ids import content_hash
 from core.log.port import Message
 from core.settings import KafkaSettings
 from infra.contract.document import as_yaml, asyncapi_document
@@ -154,8 +156,8 @@ async def test_a_subscriber_needs_the_document_and_the_broker_only(deployment: D
 async def test_a_large_structured_event_is_resolved_too(deployment: Deployment) -> None:
     message = encode_structured(matched(1, [0.6, 0.8]))
     envelope = json.loads(message.value or b"")
-    key = "data/items.matched/sent-by-another.json"
     data = json.dumps(envelope.pop("data")).encode()
+    key = data_key("items.matched", content_hash(data))
     await deployment.blobs.put([Blob(key, data, "application/json")])
     value = json.dumps({**envelope, "dataref": key}).encode()
     await deployment.publish([replace(message, value=value)])

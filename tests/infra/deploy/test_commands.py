@@ -3,7 +3,6 @@ filled. Each is run here as it stands, but for addresses."""
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import threading
@@ -18,10 +17,10 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from minio import Minio
 
 from tests.infra.deploy import names
-from tests.infra.deploy.tools import compose, minio_client
-from tests.servers.kafka import java
-from tests.servers.minio import minio_address
-from tests.servers.process import ServerProcess, free_port, listens
+from tests.infra.deploy.started import broker, fill, kafka_login, login, store
+from tests.infra.deploy.tools import compose
+from tests.servers.process import free_port
+from tests.servers.s3 import grants
 
 pytestmark = pytest.mark.timeout(1200)  # the first run builds the tools that it needs
 
@@ -93,80 +92,35 @@ def test_all_our_services_are_asked_the_same() -> None:
     assert checks == [compose("cpu")["frames"]["healthcheck"]["test"]] * len(checks)
 
 
-def test_the_buckets_are_made_and_making_them_again_does_no_harm(tmp_path: Path) -> None:
-    server = minio_address()
-    service = compose("cpu")["buckets"]
-    given = {"S3_ACCESS_KEY": server["access_key"], "S3_SECRET_KEY": server["secret_key"]}
-    assert set(service["environment"]) == set(given)
-    command = [*service["entrypoint"], *service["command"]]
-    words = [word.replace("http://minio:9000", server["endpoint"]) for word in command]
-    path = f"{minio_client()}:{os.environ['PATH']}"
+def test_the_buckets_and_users_are_made_and_making_them_again_does_no_harm(tmp_path: Path) -> None:
+    with store(tmp_path) as server:
+        fill(server, tmp_path)
 
-    for _ in range(2):
-        env = {**given, "PATH": path, "HOME": str(tmp_path)}
-        subprocess.run(words, env=env, capture_output=True, timeout=60, check=True)
-
-    client = Minio(
-        server["endpoint"].removeprefix("http://"),
-        server["access_key"],
-        server["secret_key"],
-        secure=False,
-    )
-    dropoff = names.parsed(compose("cpu")["bucket"]["command"])["name"]
-    store = compose("cpu")["bucket"]["environment"]["S3_BUCKET"]
-    assert {dropoff, store} <= {bucket.name for bucket in client.list_buckets()}
+        admin = server.address
+        client = Minio(
+            server.endpoint.removeprefix("http://"),
+            *(admin["access_key"], admin["secret_key"]),
+            secure=False,
+        )
+        dropoff = names.parsed(compose("cpu")["bucket"]["command"])["name"]
+        kept = compose("cpu")["bucket"]["environment"]["S3_BUCKET"]
+        assert {dropoff, kept} == {bucket.name for bucket in client.list_buckets()}
+        for service in ("frames", "bucket"):
+            address = login(server, service)
+            assert grants(address, lambda client: client.bucket_exists(kept))
 
 
 async def test_the_broker_starts_with_these_settings_and_forgets_nothing(tmp_path: Path) -> None:
-    engine, controller, host = free_port(), free_port(), free_port()
-    places = {
-        ":9092": f":{engine}",
-        ":9093": f":{controller}",
-        ":29092": f":{host}",
-        "//kafka:": "//localhost:",
-        "/var/lib/kafka/data": str(tmp_path / "data"),
-    }
-    env = {name: str(value) for name, value in compose("cpu")["kafka"]["environment"].items()}
-    for name, value in env.items():
-        for place, here in places.items():
-            value = value.replace(place, here)
-        env[name] = value
-    properties = _configured(tmp_path, env)
+    with broker(tmp_path) as started:
+        settings = await _broker_settings(started.host)
 
-    broker = ServerProcess(
-        [*java(), "kafka.Kafka", str(properties)],
-        tmp_path / "broker.log",
-        ready=lambda: listens(engine) and listens(host),
-    )
-    broker.start()
-    try:
-        kept = await _broker_settings(f"localhost:{host}")
-    finally:
-        broker.stop()
-
-    assert kept["auto.create.topics.enable"] == "false"
-    assert kept["log.retention.ms"] == "-1"
-    assert int(kept["offsets.retention.minutes"]) > 365 * 24 * 60
-
-
-def _configured(folder: Path, env: dict[str, str]) -> Path:
-    """server.properties and a formatted log, by the program that the image starts with."""
-    for name in ("default", "mounted", "final"):
-        (folder / name).mkdir()
-    for name in ("server.properties", "log4j2.yaml", "tools-log4j2.yaml"):
-        (folder / "default" / name).touch()
-    setup = [
-        *java(),
-        "kafka.docker.KafkaDockerWrapper",
-        "setup",
-        *(f"--{name}-configs-dir={folder / name}" for name in ("default", "mounted", "final")),
-    ]
-    subprocess.run(setup, env={"PATH": os.environ["PATH"], **env}, capture_output=True, check=True)
-    return folder / "final" / "server.properties"
+    assert settings["auto.create.topics.enable"] == "false"
+    assert settings["log.retention.ms"] == "-1"
+    assert int(settings["offsets.retention.minutes"]) > 365 * 24 * 60
 
 
 async def _broker_settings(bootstrap: str) -> dict[str, str]:
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, **kafka_login())
     await admin.start()
     try:
         [answer] = await admin.describe_configs([ConfigResource(ConfigResourceType.BROKER, "1")])

@@ -8,7 +8,7 @@ import jsonschema
 import kubernetes_validate
 import pytest
 
-from core.settings import Settings
+from core.settings import KafkaSettings, Settings
 from infra.contract.topics import cluster_topics
 from infra.wiring.recipes import Recipe
 from infra.wiring.stages import RECIPES
@@ -18,6 +18,7 @@ from tests.infra.deploy.tools import compose, kafka_trigger_keys, keda_schema, m
 pytestmark = pytest.mark.timeout(1200)  # the first run builds the tools that it needs
 
 KUBERNETES = "1.34"
+KEDA_SAYS = {"PLAIN": "plaintext", "SCRAM-SHA-256": "scram_sha256", "SCRAM-SHA-512": "scram_sha512"}
 PARTITIONS = {topic.name: topic.partitions for topic in cluster_topics()}
 
 
@@ -49,7 +50,7 @@ def stages() -> dict[str, dict[str, Any]]:
 
 
 def test_a_cluster_accepts_what_is_kubernetes_own() -> None:
-    own = [one for one in manifests() if one["kind"] != "ScaledObject"]
+    own = [one for one in manifests() if not one["apiVersion"].startswith("keda.sh/")]
 
     for manifest in own:
         kubernetes_validate.validate(manifest, KUBERNETES, strict=True)
@@ -58,9 +59,10 @@ def test_a_cluster_accepts_what_is_kubernetes_own() -> None:
 
 
 def test_keda_accepts_what_is_its_own() -> None:
+    for manifest in manifests():
+        if manifest["apiVersion"].startswith("keda.sh/"):
+            jsonschema.validate(manifest, keda_schema(manifest["kind"]))
     for manifest in of("ScaledObject").values():
-        jsonschema.validate(manifest, keda_schema("ScaledObject"))
-        assert manifest["apiVersion"] == "keda.sh/v1alpha1"
         for trigger in manifest["spec"]["triggers"]:
             assert trigger["type"] == "kafka"
             assert set(trigger["metadata"]) <= kafka_trigger_keys()
@@ -138,8 +140,47 @@ def test_processes_are_told_settings_and_secrets_stay_out() -> None:
     for workload in processes().values():
         only = container(workload)
         assert "env" not in only
-        assert {"secretRef": {"name": "tagger"}} in only["envFrom"]
         assert {"configMapRef": {"name": settings["metadata"]["name"]}} in only["envFrom"]
+
+
+def test_a_process_gets_the_secrets_that_it_needs_and_no_other() -> None:
+    searching = set(RECIPES.needing("vectors"))
+    for name, workload in processes().items():
+        only = container(workload)
+        wanted = {"kafka"}
+        if name != "topics":
+            wanted.add("dropoff" if name == "tagger-bucket" else "engine")
+        if not searching.isdisjoint(names.parsed(only["args"]).get("stages", [])):
+            wanted.add("qdrant")
+        got = [one["secretRef"]["name"] for one in only["envFrom"] if "secretRef" in one]
+
+        assert sorted(got) == sorted(wanted), name
+
+
+def test_the_scaler_logs_in_as_the_stages_do() -> None:
+    [settings] = of("ConfigMap").values()
+    [login] = of("TriggerAuthentication").values()
+    parameters = {one["parameter"]: one for one in login["spec"]["secretTargetRef"]}
+
+    assert parameters["username"]["key"] == "KAFKA_SASL_USERNAME"
+    assert parameters["password"]["key"] == "KAFKA_SASL_PASSWORD"
+    assert {one["name"] for one in parameters.values()} == {"kafka"}
+    mechanism = settings["data"]["KAFKA_SASL_MECHANISM"]
+    for scaled in of("ScaledObject").values():
+        for trigger in scaled["spec"]["triggers"]:
+            assert trigger["authenticationRef"] == {"name": login["metadata"]["name"]}
+            assert trigger["metadata"]["sasl"] == KEDA_SAYS[mechanism]
+
+
+def test_every_setting_that_a_process_gets_is_one_that_settings_accept() -> None:
+    [settings] = of("ConfigMap").values()
+    kafka = {
+        name.removeprefix("KAFKA_").lower(): value
+        for name, value in settings["data"].items()
+        if name.startswith("KAFKA_")
+    }
+
+    assert KafkaSettings.model_validate(kafka).security_protocol.startswith("SASL")
 
 
 def test_the_scaler_finds_the_brokers_where_the_stage_does() -> None:
@@ -153,7 +194,12 @@ def test_the_scaler_finds_the_brokers_where_the_stage_does() -> None:
 def test_processes_may_do_nothing_but_their_work() -> None:
     for workload in processes().values():
         only = container(workload)
-        assert workload["spec"]["template"]["spec"]["securityContext"]["runAsNonRoot"]
+        pod = workload["spec"]["template"]["spec"]
+        assert pod["securityContext"] == {
+            "runAsNonRoot": True,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        }
+        assert pod["automountServiceAccountToken"] is False
         assert only["securityContext"] == {
             "allowPrivilegeEscalation": False,
             "capabilities": {"drop": ["ALL"]},
