@@ -19,7 +19,7 @@ class SeenMarks:
     """
 
     def __init__(self, state: StateStore, producer: str, place: str) -> None:
-        self._state = state
+        self.state = state
         self.producer = producer
         self.place = place
         self._marks: dict[str, str] = {}
@@ -32,7 +32,7 @@ class SeenMarks:
         events said again."""
         recovered = await intake.recover(self.producer, self.place)
         prefix = ledger_prefix(self.producer, self.place)
-        for key, value in await self._state.scan(prefix):
+        for key, value in await self.state.scan(prefix):
             entry = parse_announcement(key, value)
             self._marks[entry.upload.uri] = entry.mark
         return recovered

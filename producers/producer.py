@@ -21,6 +21,7 @@ import structlog
 from core.errors import OutageError, StageStopError
 from core.intake.intake import Intake
 from producers.hold import Hold
+from producers.left_out import LeftOutNote
 from producers.marks import SeenMarks
 from producers.options import WatchOptions
 from producers.place import Admission, Found, Hint, Notice, Place, Put, Subscribed
@@ -90,6 +91,7 @@ class Producer(Generic[Found, Hint]):
         self._hints: list[Hint] = []
         self._present: set[str] = set()
         self._ignored: Counter[str] = Counter()
+        self._left_out = LeftOutNote(marks.state, marks.producer, marks.place)
         self._recovered = 0
         self._asked: list[asyncio.Future[None]] = []
         self._answering: list[asyncio.Future[None]] = []
@@ -218,6 +220,7 @@ class Producer(Generic[Found, Hint]):
                 ignored += page.ignored
                 self._admission.offer(page.ours)
                 await self._admission.work(group)
+            await self._left_out.keep(bool(present), ignored)
         except OutageError as error:
             self._away.failed(error, self._clock())
             self._list_at = min(self._list_at, self._away.waits_until() or math.inf)

@@ -12,6 +12,7 @@ from typing import Literal
 from core.errors import FormatError, SettingsError, TaggingError
 from core.events import TOPICS
 from core.log.port import EventLog
+from core.media.probe import READ
 from core.ports import Ports
 from core.runtime.deadletters import letters
 from core.settings import Settings
@@ -30,6 +31,7 @@ from infra.wiring.adapters import (
 from infra.wiring.recipes import Recipe, Recipes
 from infra.wiring.stages import RECIPES, pipeline
 from infra.wiring.vision import choose_profile
+from producers.left_out import in_words, left_out
 
 Level = Literal["ok", "degraded", "down"]
 
@@ -76,7 +78,7 @@ async def examine(settings: Settings, recipes: Recipes = RECIPES) -> list[Check]
     checks += [*log_checks, *stores]
     if all(check.level != "down" for check in (*log_checks, *stores)):
         async with open_ports(settings) as ports:
-            checks.append(await _dead_letters(ports))
+            checks += [await _dead_letters(ports), *await _left_out(ports)]
     checks.append(await _catalog(settings, profile))
     return checks
 
@@ -200,6 +202,26 @@ async def _oldest(log: EventLog, recipe: Recipe) -> float:
                 oldest = min(oldest, record.timestamp)
                 break
     return max(0.0, time.time() - oldest / 1000)
+
+
+async def _left_out(ports: Ports) -> list[Check]:
+    """Watched places with files of kinds that are not read, as their last listings found them."""
+    checks = []
+    try:
+        places = await left_out(ports.state)
+    except FormatError as error:
+        return [Check("watched", "degraded", str(error), "watch the folder again")]
+    for place in places:
+        where, counts = place.place.removeprefix("file://"), in_words(place.ignored)
+        if not place.ignored:
+            continue
+        if place.seen:
+            checks.append(Check("watched", "ok", f"{where}: not read: {counts}"))
+        else:
+            read = f"read are {READ['picture']}, and {READ['video']}"
+            detail = f"nothing in {where} is read here: {counts}"
+            checks.append(Check("watched", "degraded", detail, read))
+    return checks
 
 
 async def _dead_letters(ports: Ports) -> Check:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,16 @@ def test_without_a_rate_nobody_promises_an_end() -> None:
 
 def test_when_nothing_waits_the_line_is_short() -> None:
     assert line(status(waiting=0, remaining_s=0.0)) == "12 tagged, 1 failed, 0 waiting"
+
+
+def test_files_of_other_kinds_are_counted_by_extension() -> None:
+    one, other = (
+        replace(FOLDER, ignored={".psd": 2, ".txt": 1}),
+        replace(FOLDER, ignored={".psd": 3}),
+    )
+    watched = ((Path("photos"), one), (Path("more"), other))
+
+    assert line(status(folders=watched)).endswith(", not read: 5 .psd, 1 .txt")
 
 
 def test_a_pause_is_said_with_its_reason() -> None:
