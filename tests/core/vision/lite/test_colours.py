@@ -41,7 +41,10 @@ def test_a_look_keeps_its_items_and_scores(network: LiteNetwork, tmp_path: Path,
     carried = _read(write_look(tmp_path / "a.mkv", side_by_side(), _CARRIED[name]))
 
     before, after = (
-        segmenter.segment([image], detector.detect([image], [""]))[0] for image in (plain, carried)
+        sorted(found, key=lambda item: item.category)
+        for found in segmenter.segment(
+            [plain, carried], detector.detect([plain, carried], ["", ""])
+        )
     )
 
     assert [item.category for item in after] == [item.category for item in before]
