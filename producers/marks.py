@@ -22,7 +22,7 @@ class SeenMarks:
     """
 
     def __init__(self, state: StateStore, producer: str, place: str) -> None:
-        self._state = state
+        self.state = state
         self.producer = producer
         self.place = place
         self._marks: dict[int, int] = {}
@@ -35,8 +35,8 @@ class SeenMarks:
         events said again."""
         recovered = await intake.recover(self.producer, self.place)
         prefix = ledger_prefix(self.producer, self.place)
-        for key, value in await self._state.scan(prefix):
-            entry = await announcement(self._state, key, value)
+        for key, value in await self.state.scan(prefix):
+            entry = await announcement(self.state, key, value)
             if entry is not None:
                 self.learn(entry.upload.uri, entry.mark)
         return recovered

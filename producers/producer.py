@@ -21,6 +21,7 @@ import structlog
 from core.errors import OutageError, StageStopError
 from core.intake.intake import Intake
 from producers.hold import Hold
+from producers.left_out import LeftOutNote
 from producers.marks import SeenMarks
 from producers.options import WatchOptions
 from producers.place import Admission, Found, Hint, Notice, Place, Put, Subscribed
@@ -93,6 +94,7 @@ class Producer(Generic[Found, Hint]):
         self._present: dict[str, int] = {}
         self._listing = 0
         self._ignored: Counter[str] = Counter()
+        self._left_out = LeftOutNote(marks.state, marks.producer, marks.place)
         self._recovered = 0
         self._asked: list[asyncio.Future[None]] = []
         self._answering: list[asyncio.Future[None]] = []
@@ -215,12 +217,15 @@ class Producer(Generic[Found, Hint]):
         self._list_at, began = math.inf, self._clock()
         self._listing += 1
         ignored: Counter[str] = Counter()
+        ours = False
         try:
             async for page in self._place.list(self._present.keys()):
+                ours = ours or bool(page.ours)
                 self._present.update(dict.fromkeys(page.ours, self._listing))
                 ignored += page.ignored
                 self._admission.offer(page.ours)
                 await self._admission.work(group)
+            await self._left_out.keep(ours, ignored)
         except OutageError as error:
             self._away.failed(error, self._clock())
             self._list_at = min(self._list_at, self._away.waits_until() or math.inf)

@@ -14,7 +14,7 @@ from core.blobs.keys import original_key
 from core.blobs.port import Blob
 from core.errors import PermanentError, TransientError
 from core.events import Kind
-from core.media.probe import kind_of
+from core.media.probe import READ, kind_of
 
 IN_MEMORY = 1 << 19
 """Files up to this many bytes are read once, so that hash and blob are of the same bytes; larger
@@ -133,7 +133,10 @@ def shown(path: Path) -> str:
 def _kind(name: str) -> Kind:
     kind = kind_of(name)
     if kind is None:
-        raise UnsupportedKindError(f"{name}: neither a picture nor a video that is read here")
+        raise UnsupportedKindError(
+            f"{name}: neither a picture nor a video that is read here; "
+            f"read are {READ['picture']}, and {READ['video']}"
+        )
     return kind
 
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import io
 from pathlib import Path
 
-from PIL import Image, ImageCms, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from core.errors import LimitExceededError, TaggingError, UndecodableError
+from core.media.colour import Reading, read_as
+from core.media.declared import declared
 from core.media.decoded import Decoded
 from core.media.jpeg import fitted, write_frame
 from core.media.options import DecodeOptions
+from core.media.picture_colour import deep_avif, deep_heic, in_srgb, without_profile
 from core.media.probe import Probe, container
 
 Image.MAX_IMAGE_PIXELS = None  # the limit here is an option, checked before anything is decoded
@@ -29,6 +32,7 @@ _REDUCING_GAP = 3.0  # decode or average down to 3 times the target first; unsee
 # As sharp as bicubic when scaling down (Pillow's own comparison), in half of Lanczos' time.
 _FILTER = Image.Resampling.HAMMING
 _PROBE_SIDE = 64
+_SERIES = frozenset({"PNG", "WEBP", "GIF", "AVIF", "TIFF"})
 
 
 def decode_picture(path: Path, folder: Path, options: DecodeOptions) -> Decoded:
@@ -39,30 +43,36 @@ def decode_picture(path: Path, folder: Path, options: DecodeOptions) -> Decoded:
         LimitExceededError: more pixels or bytes than allowed.
         OSError: it cannot be read, or the frame not written.
     """
-    image = _open(path, options)
+    image, data = _open(path, options)
     notes = []
     width, height = image.size
-    if (count := _animation(image)) > 1:
-        notes.append(f"first of {count} frames")
     try:
-        image = _upright_rgb(image, options.max_side)
+        if (count := _animation(image)) > 1:
+            notes.append(f"first of {count} {'pages' if image.format == 'TIFF' else 'frames'}")
+        tags = declared(image, data)
+        reading = None if tags is None else read_as(tags)
+        image = _deep(image, data, options.max_side, reading) or _upright_rgb(
+            image, options.max_side, reading
+        )
     except (TaggingError, MemoryError):
         raise
     except Exception as error:
         raise UndecodableError(f"damaged picture: {_words(error)}") from error
     if max(width, height) > options.max_side:
         notes.append(f"scaled down from {width}x{height} to fit {options.max_side} pixels")
+    notes += reading.notes if reading is not None else ()
     return Decoded("picture", (write_frame(image, folder, 0),), tuple(notes))
 
 
 def probe_picture(path: Path, options: DecodeOptions) -> Probe:
     """Decode as coarsely as the format allows; raises as :func:`decode_picture` does."""
-    image = _open(path, options)
+    image, _ = _open(path, options)
     width, height = image.size
     format_name = image.format or ""
     try:
         image.draft(None, (_PROBE_SIDE, _PROBE_SIDE)) if format_name == "JPEG" else None
         image.load()
+        width, height = (width, height) if format_name == "JPEG" else image.size
         turned = _orientation(image) >= 5
     except MemoryError:
         raise
@@ -71,8 +81,8 @@ def probe_picture(path: Path, options: DecodeOptions) -> Probe:
     return Probe("picture", format_name, *((height, width) if turned else (width, height)))
 
 
-def _open(path: Path, options: DecodeOptions) -> Image.Image:
-    """The picture with only its header read, its size checked."""
+def _open(path: Path, options: DecodeOptions) -> tuple[Image.Image, bytes]:
+    """The picture with only its header read, its size checked; and its file's bytes."""
     format_name = container(path, "picture")
     if path.stat().st_size > options.max_picture_bytes:
         raise LimitExceededError(
@@ -93,7 +103,7 @@ def _open(path: Path, options: DecodeOptions) -> Image.Image:
     except Exception as error:
         raise UndecodableError(f"damaged picture: {_words(error)}") from error
     _check_size(*image.size, options)
-    return image
+    return image, data
 
 
 def _check_size(width: int, height: int, options: DecodeOptions) -> None:
@@ -112,22 +122,50 @@ def _webp_canvas(data: bytes) -> tuple[int, int] | None:
 
 
 def _animation(image: Image.Image) -> int:
-    """Frames of an animated picture; other extras in the file (previews, depth) don't count."""
-    return getattr(image, "n_frames", 1) if image.format in {"PNG", "WEBP"} else 1
+    """Frames of an animation or pages of a TIFF; other extras (previews, depth) don't count."""
+    return getattr(image, "n_frames", 1) if image.format in _SERIES else 1
 
 
-def _upright_rgb(image: Image.Image, max_side: int) -> Image.Image:
+def _upright_rgb(image: Image.Image, max_side: int, reading: Reading | None) -> Image.Image:
     profile = image.info.get("icc_profile")
     target = fitted(*image.size, max_side)
     if image.format == "JPEG" and target != image.size:
         image.draft(None, (round(target[0] * _REDUCING_GAP), round(target[1] * _REDUCING_GAP)))
+    stored = image.size
     image.load()
+    if image.format == "TIFF" and image.size != stored:
+        target = target[::-1]  # Pillow turns a TIFF on loading, and only a TIFF
     turn = _UPRIGHT.get(_orientation(image))
     image = _plain(image)
     if image.size != target:
         image = image.resize(target, _FILTER, reducing_gap=_REDUCING_GAP)
-    image = _srgb(_opaque(image), profile)
+    image = _opaque(image)
+    image = (
+        without_profile(image, profile)
+        if reading is None
+        else in_srgb(image.convert("RGB"), reading)
+    )
     return image.transpose(turn) if turn is not None else image
+
+
+def _deep(
+    image: Image.Image, data: bytes, max_side: int, reading: Reading | None
+) -> Image.Image | None:
+    """Tagged HDR or wide gamut from all of its bits, where the format's library gives them."""
+    if reading is None or reading.is_srgb:
+        return None
+    target = fitted(*image.size, max_side)
+    deep: Image.Image | None
+    if image.format == "HEIF":
+        deep = deep_heic(data, target, reading)
+    elif image.format == "AVIF":
+        deep = deep_avif(data, image.size, target)
+    else:
+        return None
+    if deep is None:
+        return None
+    turn = _UPRIGHT.get(_orientation(image))
+    return _opaque(deep) if turn is None else _opaque(deep).transpose(turn)
 
 
 def _orientation(image: Image.Image) -> int:
@@ -162,20 +200,6 @@ def _opaque(image: Image.Image) -> Image.Image:
     ground = Image.new("RGB", image.size, "white")
     ground.paste(image, mask=image.getchannel("A"))
     return ground
-
-
-def _srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
-    """RGB in sRGB. A profile that cannot be applied is passed over: its colours are close."""
-    if profile and b"sRGB" not in profile and "sRGB".encode("utf-16-be") not in profile:
-        try:
-            source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-            target = ImageCms.createProfile("sRGB")
-            converted = ImageCms.profileToProfile(image, source, target, outputMode="RGB")
-        except (ImageCms.PyCMSError, OSError, ValueError):
-            converted = None
-        if converted is not None:
-            return converted
-    return image.convert("RGB")
 
 
 def _words(error: Exception) -> str:

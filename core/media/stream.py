@@ -13,6 +13,8 @@ import av
 from av.stream import Disposition
 
 from core.errors import LimitExceededError, UndecodableError
+from core.media.colour import Tags, read_as
+from core.media.frame_colour import settle_matrix, tags_of
 from core.media.options import DecodeOptions
 from core.media.probe import container
 
@@ -28,6 +30,12 @@ _MICROSECONDS = 1_000_000
 _DEFAULT_RATE = Fraction(25)
 _RATES = (Fraction(1, 3600), Fraction(1000))
 _ASPECTS = (Fraction(1, 4), Fraction(4))
+_EXTRAS = (
+    Disposition.attached_pic
+    | Disposition.timed_thumbnails
+    | Disposition.still_image
+    | Disposition.dependent
+)
 _TAG = re.compile(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)")
 
 
@@ -54,7 +62,8 @@ class VideoSource:
     of damage, with DamagedError; one thread passes over it, and always in the same way.
 
     Attributes:
-        format: the container's, ``mov`` (also MP4) or ``matroska`` (also WEBM).
+        format: the container's, ``mov`` (also MP4), ``matroska`` (also WEBM), ``avi``, ``mpeg``,
+            ``mpegvideo`` or ``mpegts``.
         rate: nominal frames per second; frames may come at any other pace.
         pixel_aspect: width of a pixel in heights; 1 for nearly all videos.
         damaged: packets that could not be decoded so far.
@@ -81,6 +90,7 @@ class VideoSource:
             )
         except av.FFmpegError as error:
             raise UndecodableError(f"damaged video: {error.strerror}") from error
+        self._choice: list[str] = []
         try:
             self._stream = self._video_stream()
             self._check_limits()
@@ -92,6 +102,7 @@ class VideoSource:
         self.damaged = 0
         self.end_ms = 0
         self._first_ms = 0
+        self._colours: dict[tuple[Tags, str | None], None] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -119,14 +130,19 @@ class VideoSource:
 
     def notes(self) -> list[str]:
         """What was wrong with the stream, once it has been read to its end."""
-        notes = []
+        notes = [*self._choice]
         declared_ms, tolerance_ms = self._declared()
         seen_ms = self.end_ms - self._first_ms
         if declared_ms - seen_ms > tolerance_ms:
             notes.append(f"stream ends at {seen_ms / 1000:.1f} s of {declared_ms / 1000:.1f} s")
         if self.damaged:
             notes.append(f"{self.damaged} damaged parts of the stream were passed over")
-        return notes
+        return notes + self._colour_notes()
+
+    def _colour_notes(self) -> list[str]:
+        """What the stream does not say about its colours, each once."""
+        said = [(*read_as(tags).notes, note) for tags, note in self._colours]
+        return list(dict.fromkeys(note for notes in said for note in notes if note))
 
     def _decode(self) -> Iterator[VideoFrame]:
         """All frames that can be had; what is broken is counted and passed over."""
@@ -142,6 +158,8 @@ class VideoSource:
                 if frame.is_corrupt and self._threads > 1:
                     raise DamagedError
                 self._check_pixels(frame.width, frame.height)
+                matrix_note = settle_matrix(frame)
+                self._colours[tags_of(frame), matrix_note] = None
                 yield frame
 
     def _packets(self) -> Iterator[Packet[VideoStream] | None]:
@@ -164,22 +182,24 @@ class VideoSource:
         self.damaged += 1
 
     def _video_stream(self) -> VideoStream:
-        # A cover picture in a sound file is a video stream, too.
-        for stream in self._container.streams.video:
-            if stream.disposition & Disposition.attached_pic:
-                continue
-            if stream.codec_context is None:
-                raise UndecodableError("the video's codec is not supported")
-            stream.thread_type = "AUTO"
-            stream.codec_context.thread_count = self._threads
-            # The decoder refuses much larger frames before it allocates them. It counts its own
-            # margins and says that all is damaged; what is a little too large, we say ourselves.
-            most = 2 * self._options.max_video_pixels + _DECODERS_MARGIN
-            stream.codec_context.options = {"max_pixels": str(most)}
-            return stream
-        if self._container.streams.audio:
+        tracks = [track for track in self._container.streams.video if not _is_extra(track)]
+        if not tracks and self._container.streams.audio:
             raise UndecodableError("not a video: the file has sound but no picture")
-        raise UndecodableError("not a video: the file has no video stream")
+        if not tracks:
+            raise UndecodableError("not a video: the file has no video stream")
+        stream = max((track for track in tracks if track.codec_context), key=_rank, default=None)
+        if stream is None:
+            raise UndecodableError("the video's codec is not supported")
+        if len(tracks) > 1:
+            which = "the default" if stream.disposition & Disposition.default else "the largest"
+            self._choice = [f"of {len(tracks)} video tracks, {which} ({_words(stream)}) was read"]
+        stream.thread_type = "AUTO"
+        stream.codec_context.thread_count = self._threads
+        # The decoder refuses much larger frames before it allocates them. It counts its own
+        # margins and says that all is damaged; what is a little too large, we say ourselves.
+        most = 2 * self._options.max_video_pixels + _DECODERS_MARGIN
+        stream.codec_context.options = {"max_pixels": str(most)}
+        return stream
 
     def _check_limits(self) -> None:
         self._check_pixels(self._stream.codec_context.width, self._stream.codec_context.height)
@@ -236,6 +256,21 @@ class _Clock:
             time_ms += 1
         self._last_ms = time_ms
         return time_ms
+
+
+def _is_extra(stream: VideoStream) -> bool:
+    """A sound file's cover, thumbnails, a layer of another track: no video of its own."""
+    return bool(stream.disposition & _EXTRAS)
+
+
+def _rank(stream: VideoStream) -> tuple[bool, int]:
+    """The default track comes first; of several, or none, the one with most pixels."""
+    context = stream.codec_context
+    return bool(stream.disposition & Disposition.default), context.width * context.height
+
+
+def _words(stream: VideoStream) -> str:
+    return f"number {stream.index}, {stream.codec_context.width}x{stream.codec_context.height}"
 
 
 def _duration_ms(frame: VideoFrame) -> int:

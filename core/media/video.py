@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Self, cast
 
 import av
-from av.video.reformatter import Colorspace, VideoReformatter
+from av.video.reformatter import VideoReformatter
 from PIL import Image
 from scenedetect.common import FrameTimecode, Timecode
 from scenedetect.detector import FlashFilter
@@ -23,6 +23,7 @@ from core.errors import DoesNotFitError, LimitExceededError, UndecodableError
 from core.files.space import FULL, megabytes
 from core.media.candidates import Candidates
 from core.media.decoded import Decoded, FrameFile
+from core.media.frame_colour import frame_in_srgb
 from core.media.jpeg import fitted, write_frame
 from core.media.limits import UNTOLD, Progress
 from core.media.options import DecodeOptions
@@ -30,9 +31,7 @@ from core.media.probe import Probe
 from core.media.stream import THREADS, DamagedError, TimedFrame, VideoSource
 
 _MILLISECOND = Fraction(1, 1000)
-_HD_LINES = 720
 _MANY_BYTES = 16 << 20
-_UNTAGGED = 2  # AVCOL_SPC_UNSPECIFIED
 _STRAIGHT = {
     (True, False): Image.Transpose.FLIP_LEFT_RIGHT,
     (False, True): Image.Transpose.FLIP_TOP_BOTTOM,
@@ -183,19 +182,10 @@ class _Writer:
 
 
 def _upright(frame: av.VideoFrame, aspect: Fraction, max_side: int) -> Image.Image:
-    """RGB, turned as the container's display matrix says, with square pixels."""
+    """SDR in sRGB, turned as the container's display matrix says, with square pixels."""
     turn = _turn(frame)
     size = fitted(*_square(frame, aspect), max_side)
-    # Untagged video of HD size is BT.709 by custom; without a hint the scaler takes BT.601.
-    untagged_hd = frame.colorspace == _UNTAGGED and frame.height >= _HD_LINES
-    colours = VideoReformatter().reformat(
-        frame,
-        *size,
-        "rgb24",
-        src_colorspace=Colorspace.ITU709 if untagged_hd else None,
-        interpolation="LANCZOS",
-    )
-    image = Image.fromarray(colours.to_ndarray())
+    image = Image.fromarray(frame_in_srgb(frame, size))
     return image.transpose(turn) if turn is not None else image
 
 

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from core.errors import BusyError
+from core.media.probe import READ
 from core.runtime.supervised import supervised
 from core.settings import Settings
 from infra.cli.options import DataDir, load_settings, only_given, single
@@ -75,3 +76,8 @@ async def _run(
         view.say(words)
     if status.failed:
         view.say("`tagger dlq list` says why media failed")
+    useless = [path for path, folder in status.folders if folder.ignored and not folder.seen]
+    for path in useless:
+        view.say(f"nothing in {path} is read here; read are {READ['picture']}, and {READ['video']}")
+    if useless and until_idle:
+        raise typer.Exit(1)

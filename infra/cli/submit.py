@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -14,6 +15,7 @@ from rich.markup import escape
 from core.errors import SettingsError, TaggingError
 from core.events import MediaTagged
 from core.intake.intake import Announced, Intake, Submission
+from core.intake.originals import UnsupportedKindError
 from core.ports import Ports
 from core.results.answers import listening
 from core.settings import Settings
@@ -23,6 +25,8 @@ from infra.cli.stopping import run_until_stopped
 from infra.running.engine import engine_process
 from infra.running.host import with_engine
 from infra.wiring.adapters import open_ports
+from producers.left_out import in_words
+from producers.names import extension
 
 app = single()
 
@@ -62,6 +66,7 @@ def submit(
         run_until_stopped(lambda stop: _tag(settings, submissions, show, stop))
     else:
         run_until_stopped(lambda _: _announce(settings, submissions, show))
+    show.ended()
     if show.failed:
         raise typer.Exit(1)
 
@@ -74,9 +79,12 @@ class _Shown:
         self._matches = matches
         self._out, self._err = screen.out(), screen.err()
         self.failed = False
+        self._left_out: Counter[str] = Counter()
 
     def refused(self, path: Path, error: TaggingError) -> None:
         self.failed = True
+        if isinstance(error, UnsupportedKindError):
+            self._left_out[extension(path.name)] += 1
         if self._json:
             print(json.dumps({"file": str(path), "error": str(error)}), flush=True)
         else:
@@ -95,6 +103,11 @@ class _Shown:
             print(tagged.model_dump_json(), flush=True)
         else:
             tables.medium(self._out, tagged, self._matches)
+
+    def ended(self) -> None:
+        """Says, once all is said, how many files were of kinds that are not read."""
+        if self._left_out:
+            self.hint(f"not read: {in_words(self._left_out)}")
 
     def hint(self, text: str) -> None:
         if not self._json:

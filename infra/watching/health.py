@@ -14,6 +14,7 @@ from core.errors import FormatError, SettingsError, TaggingError
 from core.events import TOPICS
 from core.files.space import space
 from core.log.port import EventLog
+from core.media.probe import READ
 from core.ports import Ports
 from core.runtime.deadletters import letters
 from core.runtime.halts import halts
@@ -34,6 +35,7 @@ from infra.wiring.adapters import (
 from infra.wiring.recipes import Recipe, Recipes
 from infra.wiring.stages import RECIPES, pipeline
 from infra.wiring.vision import choose_profile
+from producers.left_out import in_words, left_out
 
 Level = Literal["ok", "degraded", "down"]
 
@@ -84,7 +86,7 @@ async def examine(settings: Settings, recipes: Recipes = RECIPES) -> list[Check]
         async with open_ports(settings) as ports:
             checks.append(await _dead_letters(ports))
             checks.append(await _stored_values(ports))
-            checks += await _halts(ports, recipes)
+            checks += [*await _halts(ports, recipes), *await _left_out(ports)]
     checks.append(await _catalog(settings, profile))
     return checks
 
@@ -241,6 +243,26 @@ async def _clock(log: EventLog) -> list[Check]:
         "or another host's is wrong; until then ages are not known, and nothing grows too old"
     )
     return [Check("clock", "degraded", detail, "set the clocks, as NTP does")]
+
+
+async def _left_out(ports: Ports) -> list[Check]:
+    """Watched places with files of kinds that are not read, as their last listings found them."""
+    checks = []
+    try:
+        places = await left_out(ports.state)
+    except FormatError as error:
+        return [Check("watched", "degraded", str(error), "watch the folder again")]
+    for place in places:
+        where, counts = place.place.removeprefix("file://"), in_words(place.ignored)
+        if not place.ignored:
+            continue
+        if place.seen:
+            checks.append(Check("watched", "ok", f"{where}: not read: {counts}"))
+        else:
+            read = f"read are {READ['picture']}, and {READ['video']}"
+            detail = f"nothing in {where} is read here: {counts}"
+            checks.append(Check("watched", "degraded", detail, read))
+    return checks
 
 
 async def _dead_letters(ports: Ports) -> Check:

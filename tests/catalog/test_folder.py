@@ -66,14 +66,14 @@ def test_the_folder_given_may_be_a_product_itself(tmp_path: Path) -> None:
 
 
 def test_what_lies_deeper_or_is_hidden_or_no_picture_is_left_alone(tmp_path: Path) -> None:
-    folder = product(tmp_path, "product_1", {}, "1.jpg", ".2.jpg", "3.bmp", "product_info.txt")
+    folder = product(tmp_path, "product_1", {}, "1.jpg", ".2.jpg", "3.psd", "product_info.txt")
     product(folder, "bbox_crops", None, "1_crop.png")
     product(tmp_path, ".trash/product_2", None, "2.jpg")
 
     found = read_product_folders(tmp_path)
 
     assert [picture.path.name for picture in found.pictures] == ["1.jpg"]
-    assert found.ignored == {".bmp": 1}
+    assert found.ignored == {".psd": 1}
 
 
 @pytest.mark.parametrize(("text", "reason"), [("{", "not JSON"), ("[1]", "no object")])

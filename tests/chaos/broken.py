@@ -158,10 +158,6 @@ def _headed(header: bytes) -> Callable[[Random], bytes]:
     return lambda random: header + random.randbytes(3000)
 
 
-def _gif(random: Random) -> bytes:
-    return _picture(random, "GIF")
-
-
 def _playlist(random: Random) -> bytes:
     return b"#EXTM3U\n" + _text(random)
 
@@ -257,7 +253,7 @@ KINDS: Sequence[Kind] = (
         "gzip", ".mp4", _STARTS_LIKE + "a gzip archive", lambda r: gzip.compress(_text(r), mtime=0)
     ),
     Kind("playlist", ".mp4", _STARTS_LIKE + "a playlist", _playlist),
-    Kind("gif", ".jpg", _STARTS_LIKE + "a GIF picture", _gif),
+    Kind("photoshop", ".jpg", _STARTS_LIKE + "a Photoshop file", _headed(b"8BPS")),
     Kind("video", ".jpg", _STARTS_LIKE + "an MP4 video", lambda r: _video(r, "mp4")),
     Kind("picture", ".mp4", _STARTS_LIKE + "a JPEG picture", lambda r: _picture(r, "JPEG")),
     Kind("empty", ".jpg", "not a (picture|video): the file is empty", _nothing),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 
@@ -17,6 +18,7 @@ from infra.cli.show import screen
 from infra.watching.status import Observer, Status
 from infra.wiring.adapters import Choice
 from producers.folder import FolderStatus
+from producers.left_out import in_words
 
 _PICTURE_EVERY_S = 0.5
 _LINE_EVERY_S = 10.0
@@ -78,6 +80,8 @@ def line(status: Status) -> str:
         parts.append(_waits(status))
     if status.unread:
         parts.append(status.unread)
+    if left_out := sum((Counter(folder.ignored) for _, folder in status.folders), Counter()):
+        parts.append(f"not read: {in_words(left_out)}")
     return ", ".join(parts)
 
 

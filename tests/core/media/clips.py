@@ -10,6 +10,7 @@ import av
 import cv2
 import numpy as np
 import numpy.typing as npt
+from av.stream import Disposition
 
 from core.media.decoded import Decoded
 from core.media.options import DecodeOptions
@@ -97,3 +98,27 @@ def decode(path: Path, options: DecodeOptions = OPTIONS) -> Decoded:
     folder = path.parent / "frames"
     folder.mkdir(exist_ok=True)
     return decode_video(path, folder, options)
+
+
+def write_tracks(
+    path: Path, tracks: Sequence[tuple[tuple[int, int], int]], length: int = 10
+) -> Path:
+    """A video of several tracks, each of a size, with a disposition, and its colour of COLOURS."""
+    with av.open(str(path), "w") as output:
+        streams = []
+        for (width, height), disposition in tracks:
+            stream = output.add_stream("mpeg4", rate=25)
+            assert isinstance(stream, av.VideoStream)
+            stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+            stream.bit_rate = 4_000_000
+            stream.disposition = Disposition(disposition)
+            streams.append(stream)
+        for number in range(length):
+            for index, stream in enumerate(streams):
+                pixels = textured(COLOURS[index], (stream.width, stream.height))
+                frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
+                frame.pts = number
+                output.mux(stream.encode(frame))
+        for stream in streams:
+            output.mux(stream.encode())
+    return path

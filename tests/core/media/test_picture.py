@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from PIL import Image, ImageCms
 from core.media.children import DecoderPool
 from core.media.decode import Decoder
 from core.media.picture import probe_picture
+from core.media.probe import PICTURES
 from core.media.requests import Job
 from tests.core.media.pictures import BLUE, OPTIONS, RED, WHITE, decode, halves, near, noisy, png
 
@@ -52,10 +54,10 @@ async def test_a_probe_names_format_and_size(decoder: Decoder, tmp_path: Path) -
     assert (probe.kind, probe.format, probe.width, probe.height) == ("picture", "JPEG", 480, 640)
 
 
-@pytest.mark.parametrize("extension", ["jpg", "jpeg", "png", "webp", "heic"])
+@pytest.mark.parametrize("extension", sorted(PICTURES))
 def test_each_format_is_read(tmp_path: Path, extension: str) -> None:
-    path = tmp_path / f"a.{extension}"
-    halves().save(path, "HEIF" if extension == "heic" else None)
+    path = tmp_path / f"a{extension}"
+    halves().save(path, {".heic": "HEIF", ".heif": "HEIF", ".hif": "HEIF"}.get(extension))
 
     decoded, image = decode(path)
 
@@ -74,7 +76,7 @@ def test_the_bytes_decide_not_the_extension(tmp_path: Path) -> None:
     assert near(image, (0.5, 0.2), RED)
 
 
-@pytest.mark.parametrize("extension", ["jpg", "png", "webp"])
+@pytest.mark.parametrize("extension", ["jpg", "png", "webp", "avif", "tif"])
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_every_exif_orientation_is_turned_upright(
     tmp_path: Path, orientation: int, extension: str
@@ -199,7 +201,33 @@ def test_a_large_picture_is_scaled_down_and_says_so(tmp_path: Path, extension: s
     assert near(image, (0.5, 0.2), RED)
 
 
-@pytest.mark.parametrize("extension", ["png", "webp"])
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_a_turned_tiff_is_scaled_and_probed_upright(tmp_path: Path, orientation: int) -> None:
+    upright = halves((300, 200))
+    stored = upright.transpose(_INVERSE[6]) if orientation == 6 else upright
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    stored.save(tmp_path / "a.tif", exif=exif)
+
+    _, image = decode(tmp_path / "a.tif", replace(OPTIONS, max_side=150))
+
+    assert image.size == (150, 100)
+    assert near(image, (0.5, 0.2), RED)
+    probe = probe_picture(tmp_path / "a.tif", OPTIONS)
+    assert (probe.width, probe.height) == (300, 200)
+
+
+def test_of_a_tiff_the_first_page_counts(tmp_path: Path) -> None:
+    other = Image.new("RGB", (120, 80), BLUE)
+    Image.new("RGB", (120, 80), RED).save(tmp_path / "a.tif", save_all=True, append_images=[other])
+
+    decoded, image = decode(tmp_path / "a.tif")
+
+    assert near(image, (0.5, 0.5), RED)
+    assert decoded.notes == ("first of 2 pages",)
+
+
+@pytest.mark.parametrize("extension", ["png", "webp", "gif", "avif"])
 def test_of_an_animation_the_first_frame_counts(tmp_path: Path, extension: str) -> None:
     others = [Image.new("RGB", (120, 80), BLUE), Image.new("RGB", (120, 80), WHITE)]
     path = tmp_path / f"a.{extension}"

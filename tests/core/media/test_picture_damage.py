@@ -40,7 +40,7 @@ def test_a_truncated_picture_is_refused(tmp_path: Path, extension: str, share: f
         (b"", "the file is empty"),
         (b"Hello, this is a shopping list.\n" * 9, "starts like text"),
         (b"<!DOCTYPE html><html><body>404</body></html>", "starts like a web page"),
-        (b"GIF89a" + b"\0" * 50, "starts like a GIF picture"),
+        (b"8BPS" + b"\0" * 60, "starts like a Photoshop file"),
         (b"%PDF-1.7\n", "starts like a PDF document"),
         (b"\0" * 5000, "starts like zeros"),
         (b"\0\0\0\x18ftypisom" + b"\0" * 50, "starts like an MP4 video"),

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from core.blobs.content_types import content_type_of
 from core.errors import UndecodableError
 from core.media.probe import PICTURES, VIDEOS, container, kind_of, sniff
 
@@ -22,7 +23,10 @@ from core.media.probe import PICTURES, VIDEOS, container, kind_of, sniff
         ("a.MOV", "video"),
         ("a.mkv", "video"),
         ("a.webm", "video"),
-        ("a.gif", None),
+        *((f"a.{ending}", "picture") for ending in ("jfif", "jpe", "heif", "hif", "avif")),
+        *((f"a.{ending}", "picture") for ending in ("GIF", "tif", "TIFF", "bmp")),
+        *((f"a.{ending}", "video") for ending in ("m4v", "AVI", "3gp", "MTS", "m2ts", "mpg")),
+        ("a.psd", None),
         ("a.mp4.part", None),
         ("jpg", None),
         (".jpg", None),
@@ -46,6 +50,13 @@ def test_no_extension_promises_two_kinds() -> None:
         (b"RIFF\0\0\0\0WEBPVP8 ", "a WEBP picture"),
         (b"\0\0\0\x20ftypheic", "a HEIC picture"),
         (b"\0\0\0\x20ftypavif", "an AVIF picture"),
+        (b"\0\0\0\x1cftypmif1\0\0\0\0mif1avifmiaf", "an AVIF picture"),
+        (b"\0\0\0\x18ftypmif1\0\0\0\0mif1heic", "a HEIC picture"),
+        (b"\0\0\0\x18ftypcrx \0\0\0\0crx isom", "a Canon raw picture"),
+        (b"\0\0\0\x18ftyp3gp4\0\0\0\0isom3gp4", "an MP4 video"),
+        ((b"\x47" + bytes(187)) * 2 + b"\x47", "an MPEG-TS video"),
+        ((bytes(4) + b"\x47" + bytes(187)) * 2, "an MPEG-TS video"),
+        (b"G" * 4, "text"),
         (b"\0\0\0\x20ftypqt  ", "a MOV video"),
         (b"\0\0\0\x20ftypmp42", "an MP4 video"),
         (b"\0\0\0\x08wide\0\0\0\0mdat", "a MOV video"),
@@ -66,3 +77,19 @@ def test_a_video_among_pictures_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UndecodableError, match="not a picture.*starts like an MP4 video"):
         container(tmp_path / "a.jpg", "picture")
     assert container(tmp_path / "a.jpg", "video") == "mov"
+
+
+def test_a_refusal_names_what_is_read(tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_bytes(b"%PDF-1.7")
+
+    with pytest.raises(UndecodableError, match="read are JPEG, PNG, WEBP, HEIC, AVIF, GIF"):
+        container(tmp_path / "a.jpg", "picture")
+    with pytest.raises(UndecodableError, match="read are MP4, MOV, 3GP, MKV, WEBM, AVI"):
+        container(tmp_path / "a.jpg", "video")
+
+
+def test_every_extension_has_its_content_type() -> None:
+    for extension in PICTURES:
+        assert content_type_of(f"a{extension}").startswith("image/")
+    for extension in VIDEOS:
+        assert content_type_of(f"a{extension}").startswith("video/")

@@ -89,6 +89,13 @@ def test_the_start_of_each_scene_may_be_picked(tmp_path: Path) -> None:
         ("mkv", "hevc"),
         ("webm", "libvpx-vp9"),
         ("webm", "vp8"),
+        ("m4v", "mpeg4"),
+        ("avi", "mpeg4"),
+        ("3gp", "mpeg4"),
+        ("mts", "libx264"),
+        ("m2ts", "mpeg2video"),
+        ("mpg", "mpeg2video"),
+        ("mpeg", "mpeg1video"),
     ],
 )
 def test_containers_and_codecs_agree_on_the_cut(tmp_path: Path, extension: str, codec: str) -> None:

@@ -79,7 +79,7 @@ def test_sound_without_pictures_is_refused_by_name(tmp_path: Path) -> None:
         (b"#EXTM3U\n#EXTINF:1,\nhttp://127.0.0.1:9/secret\n", "starts like a playlist"),
         (b"ffconcat version 1.0\nfile /etc/passwd\n", "starts like text"),
         (b"\xff\xd8\xff\xe0" + b"\0" * 60, "starts like a JPEG picture"),
-        (b"RIFF\0\0\0\0AVI LIST" + b"\0" * 50, "starts like an AVI video"),
+        (b"FLV" + b"\0" * 60, "starts like an FLV video"),
         (b"\x1a\x45\xdf\xa3" + b"\xff" * 500, "damaged video"),
         (b"\0\0\0\x18ftypisom" + b"\0" * 500, "index"),
     ],

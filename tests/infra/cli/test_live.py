@@ -54,6 +54,16 @@ def test_when_nothing_waits_the_line_is_short() -> None:
     assert line(status(waiting=0, remaining_s=0.0)) == "12 tagged, 1 failed, 0 waiting"
 
 
+def test_files_of_other_kinds_are_counted_by_extension() -> None:
+    one, other = (
+        replace(FOLDER, ignored={".psd": 2, ".txt": 1}),
+        replace(FOLDER, ignored={".psd": 3}),
+    )
+    watched = ((Path("photos"), one), (Path("more"), other))
+
+    assert line(status(folders=watched)).endswith(", not read: 5 .psd, 1 .txt")
+
+
 def test_a_pause_is_said_with_its_reason() -> None:
     paused = status(stages=(StageStatus("frames", 4, 0, "disk full"),))
 

@@ -193,3 +193,22 @@ def test_alone_submit_is_the_engine_until_its_file_is_done(data_dir: Path, tmp_p
     assert ended.returncode == 0, ended.stderr
     assert json.loads(ended.stdout)["status"] == "complete"
     assert engine_process(quick(data_dir)) is None
+
+
+def test_a_folder_of_files_that_are_not_read_never_looks_like_success(
+    tagger: Tagger, data_dir: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "designs"
+    folder.mkdir()
+    for name in ("a.psd", "b.psd", "c.txt"):
+        (folder / name).write_bytes(b"8BPS")
+
+    ended = script("run", "--watch", folder, "--once", "--data-dir", data_dir)
+
+    assert ended.returncode == 1
+    assert "0 tagged, 0 failed, 0 waiting, not read: 2 .psd, 1 .txt" in ended.stderr
+    assert f"nothing in {folder} is read here; read are JPEG" in ended.stderr
+    found = json.loads(tagger("health", "--json").stdout)["checks"]
+    (watched,) = (check for check in found if check["name"] == "watched")
+    assert watched["level"] == "degraded"
+    assert "2 .psd, 1 .txt" in watched["detail"]

@@ -66,6 +66,16 @@ def test_one_bad_file_costs_its_neighbours_nothing_and_shows_in_the_exit_code(
     assert tagged["status"] == "complete"
 
 
+def test_files_of_other_kinds_are_counted_and_the_kinds_that_are_read_named(
+    tagger: Tagger, photo: Path, tmp_path: Path
+) -> None:
+    result = tagger("submit", tmp_path / "a.psd", tmp_path / "b.psd", tmp_path / "c.txt", photo)
+
+    assert result.exit_code == 1
+    assert "not read: 2 .psd, 1 .txt" in result.stderr
+    assert "read are JPEG, PNG, WEBP, HEIC, AVIF, GIF" in result.stderr
+
+
 @pytest.mark.usefixtures("beside")
 def test_the_same_file_again_is_answered_from_what_is_known(tagger: Tagger, photo: Path) -> None:
     tagger("submit", photo, "--wait")
