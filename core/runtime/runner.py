@@ -104,7 +104,7 @@ class StageRunner:
             self._publisher,
             self._policy,
             self.gate,
-            lambda record: self._patiently(lambda: steps.told(record)),
+            lambda record: self._patiently(lambda: steps.has(record)),
         )
         self._guard = CrashGuard(self.group, state, self._patiently)
         self._workers: Workers[Work] = Workers(self._options.concurrency, self._do)
