@@ -110,7 +110,7 @@ class S3BlobStore:
         return _blob_stat(key, found, found.content_type)
 
     async def room(self) -> None:
-        """S3 servers do not say."""
+        """None: S3 servers do not tell."""
 
     async def delete(self, keys: Sequence[str]) -> None:
         names = [check_key(key) for key in keys]

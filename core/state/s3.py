@@ -20,7 +20,7 @@ class S3StateStore:
     """A ``StateStore`` that the processes of many hosts share.
 
     A value appears whole and is as durable as the server makes what it acknowledges. How keys
-    become names is told in ``core.state.s3_keys``.
+    become names is described in ``core.state.s3_keys``.
 
     After an outage or a cancellation nobody knows what became of the request under way; the server
     may even carry it out later. So whoever tries again puts the same values again, or others that

@@ -1,4 +1,4 @@
-"""aiokafka's consumer, plus what it knows and does not say; and its records in our words."""
+"""aiokafka's consumer, plus what it knows and does not show; and its records as ours."""
 
 from __future__ import annotations
 
