@@ -33,7 +33,7 @@ _BRACKETS = re.compile(rb'"(?:[^"\\]|\\.)*+"?|[\[\]{}]', re.DOTALL)
 
 
 def is_attribute(header: str) -> bool:
-    """Whether a header holds an attribute of the event, and not its data or another's word."""
+    """Whether a header holds an attribute of the event: neither its data nor a header of others."""
     return (header.startswith("ce_") and header not in _DATA) or header == "traceparent"
 
 

@@ -53,7 +53,7 @@ _OURS = frozenset(
 
 @dataclass(slots=True)  # not frozen for speed, see core.log.port; nobody changes one
 class Event(Generic[DataT_co]):
-    """One event: who says what about which medium, and what it all began with.
+    """One event: who made it, its data, the medium it is about, and the upload it goes back to.
 
     Attributes:
         id: the ce_id; equal for equal work, so subscribers drop repeats by it.

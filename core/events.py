@@ -1,4 +1,4 @@
-"""What each topic says: one model a topic, and the parts they share.
+"""The data of events: one model a topic, and the parts they share.
 
 Data holds no clock readings, so equal work gives equal bytes. Fields are only ever added; an
 unknown one is kept and handed on, so an older stage between two newer ones loses nothing. Pixels
