@@ -1,6 +1,6 @@
 """The bucket producer: every picture and video that is put into an S3 bucket is announced once.
 
-The same bytes under the same key say nothing new; new bytes under the key do, and so do the same
+The same bytes under the same key are nothing new; new bytes under the key are, and so are the same
 bytes under another key.
 """
 

@@ -1,4 +1,5 @@
-"""From come to rest to announced: probes, announces in batches, and waits out what is away."""
+"""The way of a file that came to rest until it is announced: probes, announces in batches, and
+waits out what is away."""
 
 from __future__ import annotations
 
@@ -173,8 +174,8 @@ class FolderAdmission:
         if not self.settling.refuse(*ripe, self._clock(), refusal, reason):
             return
         # On a disk that is nearly full, thousands may wait: one speaks for them.
-        say = self._log.warning if alone or refusal != "no_room" else self._log.info
-        say(
+        log = self._log.warning if alone or refusal != "no_room" else self._log.info
+        log(
             "file_refused",
             uri=ripe.uri,
             why=refusal,

@@ -14,7 +14,7 @@ from core.intake.originals import FileMark
 from producers.folder_notices import FolderNotices
 from producers.listing import list_folder, look
 from producers.marks import SeenMarks
-from producers.place import Notice, Page, Put, Subscribed, Unheard
+from producers.place import Notice, Page, Put, Subscribed, Unsubscribed
 
 
 class FolderPlace:
@@ -32,15 +32,15 @@ class FolderPlace:
         self._root = root
         self._self_test_s = self_test_s
         self._log = structlog.get_logger().bind(producer=marks.producer, place=marks.place)
-        self._events = FolderNotices(root, lambda paths: self._said.put_nowait(Put(list(paths))))
-        self._said: asyncio.Queue[Notice[str]] = asyncio.Queue()
+        self._events = FolderNotices(root, lambda paths: self._queue.put_nowait(Put(list(paths))))
+        self._queue: asyncio.Queue[Notice[str]] = asyncio.Queue()
         self._identity: tuple[int, int] | None = None
         self._trusted = False
         self._unhinted: set[str] = set()
 
     async def notices(self) -> AsyncIterator[Notice[str]]:
         while True:
-            yield await self._said.get()
+            yield await self._queue.get()
 
     async def list(self, present: AbstractSet[str], /) -> AsyncIterator[Page[FileMark]]:
         try:
@@ -87,9 +87,9 @@ class FolderPlace:
             self._distrust(reason)
         else:
             self._trusted = True
-            self._said.put_nowait(Subscribed())
+            self._queue.put_nowait(Subscribed())
         return True
 
     def _distrust(self, reason: str) -> None:
         self._trusted = False
-        self._said.put_nowait(Unheard(reason, refused=True))
+        self._queue.put_nowait(Unsubscribed(reason, refused=True))

@@ -71,7 +71,7 @@ class Settling:
         return next(reasons, "")
 
     def observe(self, path: str, mark: FileMark, now: float) -> bool:
-        """Says what a file looks like at ``now`` (seconds); True when it is to be taken.
+        """Takes note of how a file looks at ``now`` (seconds); True when it is to be taken.
 
         A file that is taken is not offered again before :meth:`retry` or :meth:`refuse`.
         """
