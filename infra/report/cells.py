@@ -26,5 +26,5 @@ def guarded(text: str) -> str:
 
 
 def unguarded(text: str) -> str:
-    """What a cell that was :func:`guarded` said."""
+    """The text of a cell before it was :func:`guarded`."""
     return _GUARDED.sub("", text)

@@ -64,9 +64,9 @@ async def serving(
 ) -> AsyncIterator[int]:
     """Serves while the context is open, and gives the port, which is a free one for port 0.
 
-    A connection over the limit takes the place of the one that has waited longest for its peer,
-    so whoever says what it wants is answered while others stay silent. Only where every
-    connection is being worked for is the new one closed.
+    A connection over the limit takes the place of the one that has waited longest for its peer, so
+    a peer that sends its request is answered while others stay silent. Only where every connection
+    is being worked for is the new one closed.
 
     Raises:
         SettingsError: the port is taken, or not ours to open.
