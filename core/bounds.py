@@ -17,7 +17,8 @@ from core.errors import SchemaError
 MOST_BYTES = 64 << 20
 """Bytes of one event's data, in a record or beside it."""
 MOST_DEPTH = 100
-"""JSON inside JSON. Models are read to a depth of 200, and what one event says goes into others."""
+"""JSON inside JSON. Models are read to a depth of 200, and what one event holds goes into
+others."""
 
 _MOST_ATTRIBUTES = 64
 _MOST_HEADERS = 20

@@ -94,7 +94,7 @@ class Child:
 
     @property
     def processor_s(self) -> float | None:
-        """Seconds of processors that it has used; None where nobody says."""
+        """Seconds of processors that it has used; None where the system does not tell."""
         return processor_seconds(self._process.pid) if self._process.returncode is None else None
 
     async def ask(
@@ -179,7 +179,7 @@ class Child:
             raise OutageError(f"{self._name} does not start: {lost}{self._last_words}") from lost
 
     async def _live(self, replies: asyncio.StreamReader, stderr: asyncio.StreamReader) -> None:
-        """The child's life. However it ends, whoever still waits is told."""
+        """The child's life. However it ends, whoever still waits gets an error."""
         cause: BaseException | None = None
         end = "cannot be listened to"
         try:

@@ -340,7 +340,8 @@ class MediaParts:
 
 
 def about_frames(letter: DeadLetter) -> bool:
-    """Whether a dead letter answers for frames: the analysis goes its own way beside them."""
+    """Whether a dead letter explains missing frames or items: one of the analysis, which is made
+    beside them, does not."""
     return letter.stage != "analyze"
 
 

@@ -60,7 +60,7 @@ class CrashGuard:
         self._turns = _Turns()
 
     async def unclean(self, partitions: Collection[TopicPartition]) -> set[TopicPartition]:
-        """Those whose last owner did not give them up in order."""
+        """The partitions whose last owner did not give them up in order."""
         marks = set(await self._patiently(lambda: self._state.keys(self._marks)))
         return {tp for tp in partitions if self._mark(tp) in marks}
 

@@ -96,7 +96,7 @@ class Consumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka has no types
 def records(
     options: KafkaOptions, taken: Mapping[aiokafka.TopicPartition, list[Any]]
 ) -> list[Record]:
-    """With topics as their callers know them."""
+    """Records of ours, under the topics that our callers know."""
     found: list[Record] = []
     for outer, messages in taken.items():
         tp = options.inner_tp(outer)

@@ -58,7 +58,8 @@ def completed(indexed: Sequence[str]) -> dict[str, object]:
 
 
 def found(name: str, info: models.CollectionInfo) -> Found | None:
-    """None for a collection that is not of our making: its vectors have no name, or several."""
+    """A described collection; None for one that is not ours: its vectors have no name, or
+    several."""
     vectors = info.config.params.vectors
     if not isinstance(vectors, dict) or len(vectors) != 1:
         return None
