@@ -31,7 +31,7 @@ NAME = "bucket"
 
 @dataclass(frozen=True, slots=True)
 class BucketStatus(Standing):
-    """How it stands, for the status line and health.
+    """How the producer stands, for the status line and health.
 
     Attributes:
         arriving: of the seen, on their way in.

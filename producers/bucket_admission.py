@@ -87,7 +87,7 @@ class BucketAdmission:
                 self._batches.add(key, version)
 
     def forget(self, _: str, /) -> None:
-        """No notice tells of objects that go; reading one finds out."""
+        """Does nothing: no notice comes of objects that go; reading one finds out."""
 
     def keep(self, present: AbstractSet[str], /) -> None:
         self.refusals.keep(present)
@@ -96,7 +96,7 @@ class BucketAdmission:
         self._batches.work(group)
 
     def next_look(self) -> None:
-        """An object is whole when it is there: there is nothing to come back to."""
+        """None: an object is whole when it is there, so there is nothing to come back to."""
 
     async def finish(self) -> None:
         await self._batches.finish()

@@ -25,7 +25,7 @@ class NoRoomError(OutageError):
 
 
 class Downloads:
-    """Some at a time.
+    """Reads objects, some at a time.
 
     Args:
         parallel: objects that are read at once.

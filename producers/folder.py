@@ -31,7 +31,7 @@ NAME = "folder"
 
 @dataclass(frozen=True, slots=True)
 class FolderStatus(Standing):
-    """How it stands, for the status line and health.
+    """How the producer stands, for the status line and health.
 
     Attributes:
         settling: of the seen, on their way in.

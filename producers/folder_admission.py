@@ -105,7 +105,8 @@ class FolderAdmission:
         self.settling.forget(path)
 
     def keep(self, _: AbstractSet[str], /) -> None:
-        """Files on their way in are looked at again, and found to be gone, one by one."""
+        """Does nothing: files on their way in are looked at again, and found to be gone, one by
+        one."""
 
     async def work(self, group: asyncio.TaskGroup, /) -> None:
         await self._look_again()

@@ -75,7 +75,8 @@ class FolderPlace:
         await self._events.stop()
 
     async def _subscribe(self) -> bool:
-        """Subscribes to file events if there is another folder than at the last time; whether."""
+        """Subscribes to file events if the folder is another one than last time; returns whether it
+        did."""
         status = await asyncio.to_thread(os.stat, self._root)
         identity = (status.st_dev, status.st_ino)
         if self._identity == identity:

@@ -84,7 +84,8 @@ class Place(Protocol[Found, Hint]):
         ...
 
     async def look(self, hints: Sequence[Hint], /) -> Page[Found]:
-        """What is there of what was hinted at; raises OutageError: only a listing can tell then."""
+        """What is there under the hinted names; raises OutageError: only a listing can tell
+        then."""
         ...
 
     async def close(self) -> None:

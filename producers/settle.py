@@ -57,7 +57,8 @@ class Settling:
         return path in self._files
 
     def refused(self, refusal: Refusal) -> int:
-        """How many files are still, but were refused for this reason when they were taken."""
+        """How many files were refused for this reason when they were taken, and have not changed
+        since."""
         return sum(waiting.refusal == refusal for waiting in self._files.values())
 
     @property
