@@ -20,8 +20,8 @@ _NEGATIVE = re.compile(r"-[0-9]+(?:[.,][0-9]+)*")
 
 
 def guarded(text: str) -> str:
-    """The same, with an apostrophe before each begin of a formula; :func:`unguarded` takes them
-    away again. Negative numbers stay as they are."""
+    """The text with an apostrophe before each begin of a formula; :func:`unguarded` takes them away
+    again. Negative numbers stay as they are."""
     return text if _NEGATIVE.fullmatch(text) else _UNGUARDED.sub("'", text)
 
 

@@ -51,7 +51,8 @@ class HttpLimits:
     head_bytes: int = 16 << 10
 
     def within_files(self) -> HttpLimits:
-        """The same for a process that may open as many files as this one."""
+        """These limits, with connections for an eighth of the files that this process may open at
+        most."""
         files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         if files == resource.RLIM_INFINITY:
             return self

@@ -150,12 +150,12 @@ class Recipes(Collection[Recipe]):
 
 
 def needs(recipes: Sequence[Recipe]) -> frozenset[Need]:
-    """What all of these stages together need to be opened for them."""
+    """Everything that is to be opened for these stages."""
     return frozenset(need for recipe in recipes for need in recipe.needs)
 
 
 def lagging(log: EventLog, recipes: Sequence[Recipe]) -> Callable[[], Awaitable[bool]]:
-    """Asks whether any of these stages has work waiting."""
+    """A call that finds out whether any of these stages has work waiting."""
 
     async def any_waits() -> bool:
         for recipe in recipes:
