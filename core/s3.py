@@ -83,7 +83,7 @@ class S3Options:
 
 
 class S3Connection:
-    """Runs jobs against one server; shared by all that need it, closed by whoever made it.
+    """Runs jobs against one server; shared by all that need it, closed by its maker.
 
     Args:
         threads: jobs that run side by side; each has a TCP connection of its own.

@@ -265,7 +265,7 @@ class ResultsStage(Stage):
         await self._settle(media, known, parts if whole else None)
 
     async def _give_up(self, media: str, known: _Open, error: Exception) -> None:
-        """Publishes that a medium cannot be folded, so that whoever waits for it learns why. Its
+        """Publishes that a medium cannot be folded, so that those who wait for it learn why. Its
         parts stay, so that its next event gives it another try."""
         parts = await self._parts.parts(media)
         parent = parts.parent()

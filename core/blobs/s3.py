@@ -62,7 +62,7 @@ class S3BlobStore:
         """Makes the bucket if it is not there.
 
         Args:
-            connection: stays open when this is closed; it belongs to whoever made it.
+            connection: stays open when this is closed; it belongs to the caller.
             scratch: where local files are for a moment, else the system's temporary folder.
 
         Raises:

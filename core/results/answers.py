@@ -24,7 +24,8 @@ _POLICY = RetryPolicy(base_s=0.2, cap_s=10.0)
 
 
 class Answers:
-    """Follows the results, and hands each to whoever waits for it; keeps none of the others.
+    """Follows the results, and hands each to the callers that wait for it; keeps none of the
+    others.
 
     A result may be published before anybody asks for it, between the announcement and the question.
     So the question is noted first, and then what is stored already is looked at: a result is stored
