@@ -183,8 +183,8 @@ def _pictures(folder: Path, found: ProductFolders) -> Iterator[Path]:
 
 
 def _reason(error: Exception) -> str:
-    said = error.strerror if isinstance(error, OSError) else str(error)
-    return said or "cannot be read"
+    reason = error.strerror if isinstance(error, OSError) else str(error)
+    return reason or "cannot be read"
 
 
 def _is_text(name: str) -> bool:

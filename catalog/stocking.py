@@ -60,14 +60,14 @@ async def plan(ports: Ports, place: str, pictures: Sequence[ProductPicture]) -> 
     for picture in pictures:
         uri = picture.path.as_uri()
         entry = entries.get(uri)
-        told = entry is not None and _stored(entry.upload.product) == _stored(picture.product)
+        described = entry is not None and _stored(entry.upload.product) == _stored(picture.product)
         tagged, lost = None, False
         try:
-            if entry is not None and entry.announced and told:
+            if entry is not None and entry.announced and described:
                 tagged = await answer(ports, entry.upload.media_id, entry.root)
         except PermanentError:
             lost = True  # what cannot be read any more is made anew
-        known = entry is not None and entry.announced and told and not lost
+        known = entry is not None and entry.announced and described and not lost
         if entry is None or not known or _changed(picture.path, entry):
             made.submissions.append(
                 Submission(
@@ -78,7 +78,7 @@ async def plan(ports: Ports, place: str, pictures: Sequence[ProductPicture]) -> 
                     product=picture.product,
                     place=place,
                     # The same bytes again are news only if their product has changed.
-                    repeat=entry is not None and (lost or not told),
+                    repeat=entry is not None and (lost or not described),
                 )
             )
         elif tagged is not None:
@@ -89,21 +89,21 @@ async def plan(ports: Ports, place: str, pictures: Sequence[ProductPicture]) -> 
 
 
 async def stock(ports: Ports, made: Plan, on_done: OnDone) -> None:
-    """Announces what the plan says and returns when all of it is searchable, or known to be bad.
+    """Announces the plan's pictures, and returns when all of it is searchable, or known to be bad.
 
     Args:
-        on_done: told of each picture what became of it.
+        on_done: called with each picture and what became of it.
     """
     intake = Intake(ports)
     async with listening(ports) as answers:
 
-        async def tell(path: Path, media_id: str, root: str) -> None:
+        async def report(path: Path, media_id: str, root: str) -> None:
             on_done(path, await answers.to(media_id, root))
 
         try:
             async with asyncio.TaskGroup() as waiting:
                 for path, entry in made.underway:
-                    waiting.create_task(tell(path, entry.upload.media_id, entry.root))
+                    waiting.create_task(report(path, entry.upload.media_id, entry.root))
                 for start in range(0, len(made.submissions), _TOGETHER):
                     some = made.submissions[start : start + _TOGETHER]
                     outcomes = await intake.announce_many(some)
@@ -112,7 +112,7 @@ async def stock(ports: Ports, made: Plan, on_done: OnDone) -> None:
                             on_done(submission.path, outcome)
                         else:
                             waiting.create_task(
-                                tell(submission.path, outcome.media_id, outcome.root)
+                                report(submission.path, outcome.media_id, outcome.root)
                             )
         except BaseExceptionGroup as group:
             raise group.exceptions[0] from group  # one outcome ends them all: who listens failed

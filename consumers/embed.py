@@ -1,7 +1,7 @@
 """embed: the items of a frame get their vectors.
 
-Reads ``items.segmented``. Loads the crops, runs the embedder over those of many frames at once,
-and says ``items.embedded`` once a frame.
+Reads ``items.segmented``. Loads the crops, runs the embedder over those of many frames at once, and
+publishes ``items.embedded`` once a frame.
 """
 
 from __future__ import annotations

@@ -4,9 +4,10 @@ Reads ``media.uploaded``. Decodes the medium (in a child process), stores each k
 publishes ``frames.extracted`` once a frame and ``media.framed`` once a medium. The list of frames
 is stored before anything is published, so a retry on whatever host publishes the same.
 
-The same bytes again begin at the last topic that today's versions have not changed: items that are
-stored whole go to ``items.embedded``, or without their vectors to ``items.segmented`` where the
-embedder is another, under the new root; else the stored frames go to ``frames.extracted``.
+When the same bytes are announced again, the work begins as late as today's versions allow, under
+the new root: items that are stored whole are published to ``items.embedded``, or without their
+vectors to ``items.segmented`` where only the embedder differs; else the stored frames are published
+to ``frames.extracted``.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """index: the items of a catalog frame become points.
 
 Reads ``items.embedded`` of ``purpose: catalog``. Writes one point an item into the generation of
-its embedder, removes what the same frame left there before, flags duplicates, and says
+its embedder, removes what the same frame left there before, flags duplicates, and publishes
 ``items.indexed`` once a frame. Point ids are item ids, so a repeat overwrites.
 """
 

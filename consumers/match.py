@@ -1,8 +1,8 @@
 """match: the items of a user's frame meet the catalog.
 
-Reads ``items.embedded`` of ``purpose: query``. Searches the serving generation and says
+Reads ``items.embedded`` of ``purpose: query``. Searches the serving generation and publishes
 ``items.matched`` once a frame: per item the best distinct products, each by its best crop. Without
-a catalog it says so; nothing fails.
+a catalog the event gives that as the reason; nothing fails.
 """
 
 from __future__ import annotations

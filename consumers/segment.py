@@ -1,7 +1,7 @@
 """segment: a frame becomes its items.
 
 Reads ``frames.extracted``. Finds items, cuts them out, stores a box crop and, with masking on, an
-RGBA crop of each, and says ``items.segmented`` once a frame, also when nothing was found.
+RGBA crop of each, and publishes ``items.segmented`` once a frame, also when nothing was found.
 """
 
 from __future__ import annotations

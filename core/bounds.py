@@ -17,7 +17,8 @@ from core.errors import SchemaError
 MOST_BYTES = 64 << 20
 """Bytes of one event's data, in a record or beside it."""
 MOST_DEPTH = 100
-"""JSON inside JSON. Models are read to a depth of 200, and what one event says goes into others."""
+"""JSON inside JSON. Models are read to a depth of 200, and what one event holds goes into
+others."""
 
 _MOST_ATTRIBUTES = 64
 _MOST_HEADERS = 20
@@ -33,7 +34,7 @@ _BRACKETS = re.compile(rb'"(?:[^"\\]|\\.)*+"?|[\[\]{}]', re.DOTALL)
 
 
 def is_attribute(header: str) -> bool:
-    """Whether a header holds an attribute of the event, and not its data or another's word."""
+    """Whether a header holds an attribute of the event: neither its data nor a header of others."""
     return (header.startswith("ce_") and header not in _DATA) or header == "traceparent"
 
 

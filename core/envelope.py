@@ -53,7 +53,7 @@ _OURS = frozenset(
 
 @dataclass(slots=True)  # not frozen for speed, see core.log.port; nobody changes one
 class Event(Generic[DataT_co]):
-    """One event: who says what about which medium, and what it all began with.
+    """One event: who made it, its data, the medium it is about, and the upload it goes back to.
 
     Attributes:
         id: the ce_id; equal for equal work, so subscribers drop repeats by it.
@@ -226,14 +226,15 @@ def is_newer(event_type: str | None, topic: str) -> bool:
 
 
 def _tombstone(record: Record) -> Event[Data]:
-    """Others write tombstones without any header; what such a one leaves unsaid is its place."""
+    """Others write tombstones without any header; what such a one lacks is derived from its
+    place."""
     if record.key is None:
         raise SchemaError(f"a record on {record.topic} has neither a key nor a value")
     # Its key may be of a frame, and nothing is stored of it.
     check_attributes({"ce_subject": record.key, **record.headers}, segments=False)
     place = f"{record.topic}/{record.partition}/{record.offset}"
-    unsaid = {"ce_id": place, "ce_source": f"/topics/{record.topic}", "ce_subject": record.key}
-    headers = {**unsaid, "ce_root": place, **record.headers}
+    defaults = {"ce_id": place, "ce_source": f"/topics/{record.topic}", "ce_subject": record.key}
+    headers = {**defaults, "ce_root": place, **record.headers}
     gone = Tombstone(media_id=headers["ce_subject"], of_topic=record.topic, of_key=record.key)
     return _event(headers, gone)
 

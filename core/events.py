@@ -1,4 +1,4 @@
-"""What each topic says: one model a topic, and the parts they share.
+"""The data of events: one model a topic, and the parts they share.
 
 Data holds no clock readings, so equal work gives equal bytes. Fields are only ever added; an
 unknown one is kept and handed on, so an older stage between two newer ones loses nothing. Pixels
@@ -47,7 +47,7 @@ class _Model(BaseModel):
 
 
 class Data(_Model):
-    """Base of what a topic's events say; subclasses name their topic."""
+    """Base of the data of a topic's events; subclasses name their topic."""
 
     topic: ClassVar[str]
     version: ClassVar[int] = 1
@@ -66,7 +66,7 @@ class Data(_Model):
 
 
 class Tombstone(Data):
-    """What a compacted topic says of a key that is gone: a record without a value.
+    """The data of an event that a key of a compacted topic is gone: a record without a value.
 
     Attributes:
         of_topic, of_key: where it stands, and what is gone there.

@@ -50,7 +50,7 @@ def point_id(item: str) -> str:
 
 
 def event_id(stage: str, event_type: str, parent: str, data: bytes) -> str:
-    """UUIDv5 of who made it, from what, and what it says: a retry repeats it, a change does not."""
+    """UUIDv5 of an event's stage, type, parent and data: a retry gives the same id."""
     return _uuid5("event", stage, event_type, parent, hashlib.sha256(data).hexdigest())
 
 

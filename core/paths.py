@@ -42,5 +42,5 @@ def leads_to(upstream: str, downstream: str) -> bool:
 
 
 def first(path: str, steps: int) -> str:
-    """The path after so many of its steps."""
+    """The path's first ``steps`` steps."""
     return ".".join(path.split(".")[:steps])

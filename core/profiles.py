@@ -1,7 +1,7 @@
 """The vision profiles there are.
 
-Reading this imports none of them, so that settings are checked, and help is printed, on hosts that
-have no model's packages.
+Importing this module imports none of them, so that settings are checked, and help is printed, on
+hosts that have no model's packages.
 """
 
 from __future__ import annotations

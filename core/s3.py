@@ -83,7 +83,7 @@ class S3Options:
 
 
 class S3Connection:
-    """Runs jobs against one server; shared by all that need it, closed by whoever made it.
+    """Runs jobs against one server; shared by all that need it, closed by its maker.
 
     Args:
         threads: jobs that run side by side; each has a TCP connection of its own.
@@ -120,7 +120,7 @@ class S3Connection:
         Raises:
             OutageError: the server is away, silent, full, busy, or refuses us; or the bucket is
                 not there, which somebody must see to before anything can go on.
-            S3Error: any other answer of the server, among them the one that is_missing tells.
+            S3Error: any other answer of the server, among them the one that is_missing recognises.
         """
         loop = asyncio.get_running_loop()
         with self._outages():

@@ -20,7 +20,7 @@ _log = structlog.get_logger()
 
 
 class ReadGauge(Collector):
-    """A gauge that is read when somebody asks, so it tells the truth also while nothing happens.
+    """A gauge that is read when somebody asks, so it is right also while nothing happens.
 
     Args:
         merge: makes one figure of those that several engines in this process give for one label.
@@ -137,13 +137,13 @@ class _Ours(logging.Handler):
         self._loud = loud
 
     def emit(self, record: logging.LogRecord) -> None:
-        say = _log.warning if record.levelno >= self._loud else _log.debug
-        say(self._event, level=record.levelname.lower(), said=record.getMessage())
+        log = _log.warning if record.levelno >= self._loud else _log.debug
+        log(self._event, level=record.levelname.lower(), said=record.getMessage())
 
 
 def quieten(library: str, event: str, loud: int = logging.CRITICAL + 1) -> None:
     """Takes a library's own log lines off stderr; they are there at log level debug, as ``event``.
-    What an outage means for us is said once, by who waits for it.
+    What an outage means for us is logged once, by the code that waits for its end.
 
     Args:
         loud: from this level on they are warnings.

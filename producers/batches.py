@@ -26,8 +26,8 @@ class BatchOptions(Protocol):
 
 
 class Batches(Generic[_Item]):
-    """Some batches at a time; a name is in one of them at most, so what it was is never said after
-    what it became.
+    """Some batches at a time; a name is in one of them at most, so what it was is never announced
+    after what it became.
 
     Args:
         take_in: works on one batch; gives back what an outage keeps it from.
@@ -68,7 +68,7 @@ class Batches(Generic[_Item]):
         return self.waiting + sum(map(len, self._under_way.values()))
 
     def add(self, name: str, item: _Item) -> None:
-        """This is to be taken in, instead of what waits under its name."""
+        """Queues an item, in the place of what waits under its name."""
         self._waiting[name] = item
 
     def under_way(self, name: str) -> _Item | None:
@@ -77,7 +77,7 @@ class Batches(Generic[_Item]):
         return next(found, None)
 
     def give_back(self, batch: Mapping[str, _Item], error: OutageError) -> None:
-        """These wait again, until the outage is over."""
+        """Queues a batch again, to be taken in when the outage is over."""
         # One that was replaced meanwhile stands there already, as it is now.
         self._waiting = dict(batch) | self._waiting
         self._hold.failed(error, self._clock())

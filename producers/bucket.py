@@ -1,6 +1,6 @@
 """The bucket producer: every picture and video that is put into an S3 bucket is announced once.
 
-The same bytes under the same key say nothing new; new bytes under the key do, and so do the same
+The same bytes under the same key are nothing new; new bytes under the key are, and so are the same
 bytes under another key.
 """
 
@@ -31,7 +31,7 @@ NAME = "bucket"
 
 @dataclass(frozen=True, slots=True)
 class BucketStatus(Standing):
-    """How it stands, for the status line and health.
+    """How the producer stands, for the status line and health.
 
     Attributes:
         arriving: of the seen, on their way in.

@@ -1,4 +1,5 @@
-"""From listed to announced: downloads, announces in batches, and waits out what is away."""
+"""The way of an object from listed to announced: downloads, announces in batches, and waits out
+what is away."""
 
 from __future__ import annotations
 
@@ -80,13 +81,13 @@ class BucketAdmission:
         return self._batches.busy
 
     def offer(self, seen: Mapping[str, Version], /) -> None:
-        """Takes in what was not, is not on its way, and is not too large."""
+        """Takes in objects that are new, not on their way in, and not too large."""
         for key, version in seen.items():
             if self._takes(version) and self._batches.under_way(key) != version:
                 self._batches.add(key, version)
 
     def forget(self, _: str, /) -> None:
-        """No notice tells of objects that go; reading one finds out."""
+        """Does nothing: no notice comes of objects that go; reading one finds out."""
 
     def keep(self, present: AbstractSet[str], /) -> None:
         self.refusals.keep(present)
@@ -95,7 +96,7 @@ class BucketAdmission:
         self._batches.work(group)
 
     def next_look(self) -> None:
-        """An object is whole when it is there: there is nothing to come back to."""
+        """None: an object is whole when it is there, so there is nothing to come back to."""
 
     async def finish(self) -> None:
         await self._batches.finish()
@@ -107,7 +108,7 @@ class BucketAdmission:
         return version.size <= self._options.max_object_bytes
 
     def _takes(self, version: Version) -> bool:
-        """Whether it is to be announced; says so if only its size stands against it."""
+        """Whether it is to be announced; notes it as refused if only its size stands against it."""
         if not self._is_new(version):
             self.refusals.forget(version)
             return False
@@ -139,8 +140,7 @@ class BucketAdmission:
     async def _fetch(
         self, wanted: list[Version], folder: Path
     ) -> tuple[list[_Fetched], dict[Version, OutageError]]:
-        """What there is to announce, and what could not be read; of the rest there is no more to
-        be said."""
+        """What there is to announce, and what could not be read; the rest is dealt with."""
         paths = [folder / str(number) for number in range(len(wanted))]
         answers = await asyncio.gather(*map(self._fetch_one, wanted, paths))
         fetched: list[_Fetched] = []

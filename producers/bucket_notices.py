@@ -16,7 +16,7 @@ from urllib3.response import BaseHTTPResponse
 from core.runtime.retry import RetryPolicy
 from core.s3 import S3Connection
 from producers.objects import Version
-from producers.place import Notice, Put, Subscribed, Unheard
+from producers.place import Notice, Put, Subscribed, Unsubscribed
 from producers.records import CREATED, created
 
 _READ = 1 << 16
@@ -25,7 +25,7 @@ _REFUSALS = {400, 403, 405, 501}
 
 
 class BucketNotices(Protocol):
-    """Something that tells of a bucket's puts."""
+    """A source of notices of a bucket's puts."""
 
     def follow(self) -> AsyncIterator[Notice[Version]]:
         """Without end: subscribes, and subscribes again after a while if that fails or ends."""
@@ -33,7 +33,7 @@ class BucketNotices(Protocol):
 
 
 class ServerNotices:
-    """Listens to the server itself, if it is MinIO; it forgets who does not listen.
+    """Listens to the server itself, if it is MinIO; it keeps no notices for later.
 
     Args:
         again_s: seconds after which a server that refused is asked again; it may be another by
@@ -68,22 +68,22 @@ class ServerNotices:
                             yield Subscribed()
                         if line:
                             yield Put(created(line, self._bucket, encoded=False))
-                unheard = Unheard("the server ended the subscription", refused=False)
+                ended = Unsubscribed("the server ended the subscription", refused=False)
             except TimeoutError:
                 # MinIO's sources since October 2025 accept a subscription and keep all back.
                 reason = f"listening to the server, no sign of life for {self._patience_s:g} s"
-                unheard = Unheard(reason, refused=not subscribed)
+                ended = Unsubscribed(reason, refused=not subscribed)
             except S3Error as error:
                 reason = f"the server sends no notifications ({error.code})"
-                unheard = Unheard(reason, refused=error.response.status in _REFUSALS)
+                ended = Unsubscribed(reason, refused=error.response.status in _REFUSALS)
             except _NoStreamError as error:
-                unheard = Unheard(str(error), refused=True)
+                ended = Unsubscribed(str(error), refused=True)
             except (MinioException, HTTPError) as error:
-                unheard = Unheard(f"the server cannot be listened to: {error}", refused=False)
-            yield unheard
+                ended = Unsubscribed(f"the server cannot be listened to: {error}", refused=False)
+            yield ended
             failures += 1
             pause_s = self._retry.base_s / 2 + self._retry.delay(failures)
-            await asyncio.sleep(self._again_s if unheard.refused else pause_s)
+            await asyncio.sleep(self._again_s if ended.refused else pause_s)
 
     async def _listen(self) -> AsyncGenerator[bytes, None]:
         """One subscription: its lines, and empty ones as signs of life, the first of which says

@@ -1,4 +1,4 @@
-"""A bucket as a place to watch: what tells of its puts, and its listing."""
+"""A bucket as a place to watch: notices of its puts, and its listing."""
 
 from __future__ import annotations
 

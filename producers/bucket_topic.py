@@ -9,13 +9,13 @@ from core.errors import OutageError
 from core.log.port import EventLog
 from core.runtime.retry import RetryPolicy
 from producers.objects import Version
-from producers.place import Notice, Put, Subscribed, Unheard
+from producers.place import Notice, Put, Subscribed, Unsubscribed
 from producers.records import created
 
 
 class TopicNotices:
-    """Follows the topic from its present end, without a group: what was written before is no news
-    to who lists the bucket. One topic may tell of many buckets."""
+    """Follows the topic from its present end, without a group: a producer that lists the bucket
+    finds what was written before. One topic may carry the notices of many buckets."""
 
     def __init__(self, log: EventLog, topic: str, bucket: str, *, retry: RetryPolicy) -> None:
         self._log = log
@@ -38,5 +38,5 @@ class TopicNotices:
             except OutageError as error:
                 reason = str(error)
             failures += 1
-            yield Unheard(reason, refused=False)
+            yield Unsubscribed(reason, refused=False)
             await asyncio.sleep(self._retry.base_s / 2 + self._retry.delay(failures))

@@ -25,7 +25,7 @@ class NoRoomError(OutageError):
 
 
 class Downloads:
-    """Some at a time.
+    """Reads objects, some at a time.
 
     Args:
         parallel: objects that are read at once.
@@ -40,8 +40,8 @@ class Downloads:
     async def fetch(
         self, wanted: Version, path: Path, take: Callable[[Version], bool]
     ) -> Version | None:
-        """Writes the object to ``path`` as it is now, and says what it is: what was wanted, or what
-        replaced it. None if it is gone.
+        """Writes the object to ``path`` as it is now. Returns its version: the wanted one, or the
+        one that replaced it; None if the object is gone.
 
         One answer of the server is of one version, so nothing is read of two; what is deleted
         under the reading is cut short, and that is noticed by its length.

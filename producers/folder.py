@@ -1,8 +1,8 @@
 """The folder producer: every picture and video that arrives in a folder is announced once.
 
-The same bytes under the same name say nothing new, so a touched file, or one that went and came
-back, is not announced again; new bytes under the name are, and so are the same bytes under
-another name.
+The same bytes under the same name are nothing new, so a touched file, or one that went and came
+back, is not announced again; new bytes under the name are, and so are the same bytes under another
+name.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ NAME = "folder"
 
 @dataclass(frozen=True, slots=True)
 class FolderStatus(Standing):
-    """How it stands, for the status line and health.
+    """How the producer stands, for the status line and health.
 
     Attributes:
         settling: of the seen, on their way in.

@@ -1,4 +1,5 @@
-"""From come to rest to announced: probes, announces in batches, and waits out what is away."""
+"""The way of a file that came to rest until it is announced: probes, announces in batches, and
+waits out what is away."""
 
 from __future__ import annotations
 
@@ -104,7 +105,8 @@ class FolderAdmission:
         self.settling.forget(path)
 
     def keep(self, _: AbstractSet[str], /) -> None:
-        """Files on their way in are looked at again, and found to be gone, one by one."""
+        """Does nothing: files on their way in are looked at again, and found to be gone, one by
+        one."""
 
     async def work(self, group: asyncio.TaskGroup, /) -> None:
         await self._look_again()
@@ -173,8 +175,8 @@ class FolderAdmission:
         if not self.settling.refuse(*ripe, self._clock(), refusal, reason):
             return
         # On a disk that is nearly full, thousands may wait: one speaks for them.
-        say = self._log.warning if alone or refusal != "no_room" else self._log.info
-        say(
+        log = self._log.warning if alone or refusal != "no_room" else self._log.info
+        log(
             "file_refused",
             uri=ripe.uri,
             why=refusal,

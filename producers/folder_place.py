@@ -14,7 +14,7 @@ from core.intake.originals import FileMark
 from producers.folder_notices import FolderNotices
 from producers.listing import list_pages, look
 from producers.marks import SeenMarks
-from producers.place import Notice, Page, Put, Subscribed, Unheard
+from producers.place import Notice, Page, Put, Subscribed, Unsubscribed
 
 
 class FolderPlace:
@@ -32,15 +32,15 @@ class FolderPlace:
         self._root = root
         self._self_test_s = self_test_s
         self._log = structlog.get_logger().bind(producer=marks.producer, place=marks.place)
-        self._events = FolderNotices(root, lambda paths: self._said.put_nowait(Put(list(paths))))
-        self._said: asyncio.Queue[Notice[str]] = asyncio.Queue()
+        self._events = FolderNotices(root, lambda paths: self._queue.put_nowait(Put(list(paths))))
+        self._queue: asyncio.Queue[Notice[str]] = asyncio.Queue()
         self._identity: tuple[int, int] | None = None
         self._trusted = False
         self._unhinted: set[str] = set()
 
     async def notices(self) -> AsyncIterator[Notice[str]]:
         while True:
-            yield await self._said.get()
+            yield await self._queue.get()
 
     async def list(self, present: AbstractSet[str], /) -> AsyncIterator[Page[FileMark]]:
         there: set[str] = set()
@@ -78,7 +78,8 @@ class FolderPlace:
         await self._events.stop()
 
     async def _subscribe(self) -> bool:
-        """Subscribes to file events if there is another folder than at the last time; whether."""
+        """Subscribes to file events if the folder is another one than last time; returns whether it
+        did."""
         status = await asyncio.to_thread(os.stat, self._root)
         identity = (status.st_dev, status.st_ino)
         if self._identity == identity:
@@ -90,9 +91,9 @@ class FolderPlace:
             self._distrust(reason)
         else:
             self._trusted = True
-            self._said.put_nowait(Subscribed())
+            self._queue.put_nowait(Subscribed())
         return True
 
     def _distrust(self, reason: str) -> None:
         self._trusted = False
-        self._said.put_nowait(Unheard(reason, refused=True))
+        self._queue.put_nowait(Unsubscribed(reason, refused=True))

@@ -1,4 +1,4 @@
-"""What a producer does while a store is away or full: it waits, says so once, and tries again."""
+"""What a producer does while a store is away or full: it waits, logs that once, and tries again."""
 
 from __future__ import annotations
 

@@ -31,8 +31,8 @@ class SeenMarks:
         return len(self._marks)
 
     async def load(self, intake: Intake) -> int:
-        """Says what a crash kept from being said, then reads the whole place; the number of
-        events said again."""
+        """Publishes what a crash kept from being announced, then reads the marks of the whole
+        place; returns the number of events published."""
         recovered = await intake.recover(self.producer, self.place)
         prefix = ledger_prefix(self.producer, self.place)
         for key, value in await self.state.scan(prefix):
@@ -46,7 +46,7 @@ class SeenMarks:
         return self._marks.get(_digest(uri)) == _digest(mark)
 
     def learn(self, uri: str, mark: str) -> None:
-        """The intake has announced this version, or found that it says nothing new."""
+        """The intake has announced this version, or found that it is nothing new."""
         self._marks[_digest(uri)] = _digest(mark)
 
 

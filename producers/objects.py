@@ -59,7 +59,8 @@ async def list_bucket(connection: S3Connection, bucket: str) -> AsyncIterator[Pa
 
 
 def sort_out(versions: Iterable[Version]) -> Page[Version]:
-    """What a name says: hidden, unfinished and folder-like objects are neither ours nor counted."""
+    """Sorts objects by name: hidden, unfinished and folder-like ones are neither ours nor
+    counted."""
     page: Page[Version] = Page()
     for version in versions:
         *folders, name = version.key.split("/")

@@ -12,7 +12,7 @@ from typing import Generic, Protocol, TypeAlias, TypeVar
 from producers.hold import Hold
 
 Found = TypeVar("Found")
-"""What a listing shows of a file or object: what tells one version of it from another."""
+"""What a listing shows of a file or object, by which one version of it differs from another."""
 Hint = TypeVar("Hint")
 """How a notice names what arrived."""
 
@@ -21,7 +21,8 @@ _Given = TypeVar("_Given", contravariant=True)
 
 @dataclass(frozen=True, slots=True)
 class Subscribed:
-    """From here on arrivals are told of; what arrived before may never be: list."""
+    """From here on, notices come of what arrives. What arrived before may get none: list the
+    place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,18 +33,18 @@ class Put(Generic[Hint]):
 
 
 @dataclass(frozen=True, slots=True)
-class Unheard:
-    """Arrivals are not told of until the next :class:`Subscribed`.
+class Unsubscribed:
+    """No notices come of what arrives, until the next :class:`Subscribed`.
 
     Attributes:
-        refused: the place will not tell; else it is away.
+        refused: the place sends no notices; else it is away.
     """
 
     reason: str
     refused: bool
 
 
-Notice: TypeAlias = Subscribed | Put[Hint] | Unheard
+Notice: TypeAlias = Subscribed | Put[Hint] | Unsubscribed
 
 
 @dataclass(slots=True)
@@ -83,7 +84,8 @@ class Place(Protocol[Found, Hint]):
         ...
 
     async def look(self, hints: Sequence[Hint], /) -> Page[Found]:
-        """What is there of what was hinted at; raises OutageError: a listing has to say."""
+        """What is there under the hinted names; raises OutageError: only a listing can tell
+        then."""
         ...
 
     async def close(self) -> None:
@@ -102,7 +104,7 @@ class Admission(Protocol[_Given]):
 
     @property
     def announced(self) -> int:
-        """How many were, so far."""
+        """How many files or objects were announced so far."""
         ...
 
     @property
@@ -111,15 +113,15 @@ class Admission(Protocol[_Given]):
         ...
 
     def offer(self, seen: Mapping[str, _Given], /) -> None:
-        """These are there, as they are: takes in what is new of them."""
+        """Takes in what is new among these, which are in the place as they are now."""
         ...
 
     def forget(self, name: str, /) -> None:
-        """There is nothing of this name any more."""
+        """Drops a name of which nothing is there any more."""
         ...
 
     def keep(self, present: AbstractSet[str], /) -> None:
-        """There is nothing but these."""
+        """Drops all names but these, which are all that is there."""
         ...
 
     async def work(self, group: asyncio.TaskGroup, /) -> None:

@@ -37,7 +37,7 @@ State = Literal["starting", "watching", "polling", "paused"]
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How it stands, for the status line and health.
+    """How a producer stands, for the status line and health.
 
     Attributes:
         state: ``paused`` while the place or a store is away; intake resumes by itself.

@@ -1,4 +1,4 @@
-"""The JSON in which S3 servers tell of objects: ``Records[]``.
+"""The JSON in which S3 servers report objects: ``Records[]``.
 
 Format: Amazon S3 user guide, "Event message structure". Its keys are URL-encoded, and so are those
 that MinIO sends to a topic; to a listener MinIO sends them plain.
@@ -17,7 +17,7 @@ from producers.objects import Version, plain_etag
 _log = structlog.get_logger()
 
 CREATED = "s3:ObjectCreated:*"
-"""What to ask a server for, so that it tells of all puts."""
+"""What to ask a server for, so that it reports all puts."""
 
 
 class _Bucket(BaseModel):

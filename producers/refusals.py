@@ -16,7 +16,7 @@ _TRIES = 3
 
 
 class Refusals:
-    """By key, the version that was refused; each version is said once."""
+    """By key, the version that was refused; each version is logged once."""
 
     def __init__(self, **context: str) -> None:
         self._log = structlog.get_logger().bind(**context)
@@ -27,7 +27,8 @@ class Refusals:
         return sum(kind == refusal for kind, _ in self._refused.values())
 
     def refuse(self, version: Version, refusal: Refusal, reason: str) -> None:
-        """It stays where it is; a change of it, or of what stood against it, lets it in."""
+        """Notes an object that is not taken in as it is. A change of it, or of what stood against
+        it, lets it in."""
         if self._refused.get(version.key) != (refusal, version):
             self._refused[version.key] = (refusal, version)
             self._log.warning(

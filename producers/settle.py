@@ -57,7 +57,8 @@ class Settling:
         return path in self._files
 
     def refused(self, refusal: Refusal) -> int:
-        """How many files are still, but were refused for this reason when they were taken."""
+        """How many files were refused for this reason when they were taken, and have not changed
+        since."""
         return sum(waiting.refusal == refusal for waiting in self._files.values())
 
     @property
@@ -71,7 +72,7 @@ class Settling:
         return next(reasons, "")
 
     def observe(self, path: str, mark: FileMark, now: float) -> bool:
-        """Says what a file looks like at ``now`` (seconds); True when it is to be taken.
+        """Takes note of how a file looks at ``now`` (seconds); True when it is to be taken.
 
         A file that is taken is not offered again before :meth:`retry` or :meth:`refuse`.
         """

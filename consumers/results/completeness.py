@@ -42,7 +42,8 @@ class Completeness:
         return completeness
 
     def position(self, event: Event[Data], offset: int) -> int | None:
-        """Where to keep what was read at this offset; None for what was counted and forgotten."""
+        """The position under which to keep an event that was read at this offset; None for an
+        upload that was counted and forgotten."""
         if not isinstance(event.data, MediaUploaded):
             return offset
         return position_of(event.of(MediaUploaded), offset, self._uploads, self._forgotten)

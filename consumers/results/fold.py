@@ -120,7 +120,8 @@ def _uploads(parts: MediaParts) -> list[Upload]:
     ]
     newest = parts.newest()
     if newest is not None and newest[0].root not in parts.uploads and parts.unclaimed() is None:
-        # Forgotten among very many, and answered after all: whoever waits for it goes by the root.
+        # Forgotten among very many, and answered after all: callers that wait for it go by the
+        # root.
         root, filename = newest[0].root, newest[1].data.filename
         uploads = [*uploads, Upload(root=root, uri="", filename=filename)][-parts.keep :]
     return sorted(uploads, key=lambda upload: (upload.uri, upload.root))

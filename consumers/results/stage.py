@@ -1,9 +1,10 @@
 """results: the parts of a medium become its result.
 
-Reads everything that is said of a medium. Stores each event as a part, and only then is the event
-done; when the medium is whole, folds its parts, writes the result as JSON, replaces the medium's
-vectors, and says ``media.tagged``. What comes later folds again and is a new revision if it
-changed anything. Media take turns at being folded, so many at a time as the stage's bounds allow.
+Reads every event about a medium that counts for its result. Stores each event as a part, and only
+then is the event done; when the medium is whole, folds its parts, writes the result as JSON,
+replaces the medium's vectors, and publishes ``media.tagged``. What comes later folds again and is a
+new revision if it changed anything. Media take turns at being folded, as many at a time as the
+stage's bounds allow.
 """
 
 from __future__ import annotations
@@ -68,7 +69,7 @@ class _Open:
     Attributes:
         completeness: None until an event of the medium comes, for it takes memory.
         dirty: something came since its parts were last read.
-        partial_said: it waited so long that its result is said without what is missing.
+        overdue: it waited so long that its result is published without what is missing.
         postponed: outages that its announcement has met in a row.
         failures: other errors in a row; ``error`` is the last one.
     """
@@ -79,7 +80,7 @@ class _Open:
     closing: asyncio.Lock = field(default_factory=asyncio.Lock)
     announced: float = float("-inf")
     dirty: bool = True
-    partial_said: bool = False
+    overdue: bool = False
     postponed: int = 0
     failures: int = 0
     error: Exception | None = None
@@ -149,15 +150,15 @@ class ResultsStage(Stage):
         position = completeness.position(event, context.offset)
         if position is None:
             return []  # an upload that was counted long ago
-        # Never between the last look at a medium and the removal of its marker: the part would
-        # be stored, its event done, and nothing left that says so.
+        # Never between the last look at a medium and the removal of its marker: the part would be
+        # stored, its event done, and nothing left that shows it.
         async with known.closing:
             await self._parts.put_part(context.tp.partition, event, position)
             known.dirty = True
             self._open[media] = known
         completeness.add(event, position)
         known.progressed = asyncio.get_running_loop().time()
-        known.partial_said = False
+        known.overdue = False
         if completeness.whole:
             self._ask(media, known)
         return []
@@ -253,24 +254,24 @@ class ResultsStage(Stage):
         return self._policy.delay(known.failures)
 
     async def _fold(self, media: str, known: _Open) -> None:
-        overdue = known.partial_said
+        overdue = known.overdue
         parts = await self._parts.parts(media)
         if not (overdue or Completeness.of(parts).whole):
             return  # found open at the start, or repeats made it look whole
         parent, whole = parts.parent(), not parts.missing()
         if parent is not None:
-            await self._say(parent, fold(media, parts, self._thresholds))
+            await self._publish_result(parent, fold(media, parts, self._thresholds))
         # What a partial result misses may never come. Should it come, it opens the medium again.
         await self._settle(media, known, parts if whole else None)
 
     async def _give_up(self, media: str, known: _Open, error: Exception) -> None:
-        """Says that a medium cannot be folded: whoever waits for it learns why. Its parts stay,
-        so that its next event gives it another try."""
+        """Publishes that a medium cannot be folded, so that those who wait for it learn why. Its
+        parts stay, so that its next event gives it another try."""
         parts = await self._parts.parts(media)
         parent = parts.parent()
         if parent is not None:
             reason = f"results: {type(error).__name__}: {error}"
-            await self._say(parent, unfoldable(media, parts, reason))
+            await self._publish_result(parent, unfoldable(media, parts, reason))
             await self._settle(media, known, None)
 
     async def _settle(self, media: str, known: _Open, parts: MediaParts | None) -> None:
@@ -283,7 +284,7 @@ class ResultsStage(Stage):
                 await self._parts.close_media(known.partition, media)
                 self._open.pop(media, None)  # gone already if it was revoked meanwhile
 
-    async def _say(self, parent: Event[Data], folded: Folded) -> None:
+    async def _publish_result(self, parent: Event[Data], folded: Folded) -> None:
         """Stores, then announces: a crash in between announces the same revision again."""
         revised = await self._writer.store(parent.root, folded)
         if revised is None or self._publish is None:
@@ -306,11 +307,8 @@ class ResultsStage(Stage):
             for media, known in list(self._open.items()):
                 if waiting:
                     known.progressed = now
-                elif (
-                    now - known.progressed >= self._options.partial_after_s
-                    and not known.partial_said
-                ):
-                    known.partial_said = known.dirty = True
+                elif now - known.progressed >= self._options.partial_after_s and not known.overdue:
+                    known.overdue = known.dirty = True
                     self._ask(media, known)
 
 

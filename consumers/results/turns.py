@@ -24,8 +24,8 @@ class Turns:
         self._moved = asyncio.Event()
 
     def ask(self, media: str, delay: float = 0.0) -> None:
-        """Asks for a turn in so many seconds. Who waits for one, or has it, is not given a second:
-        its work says whether it wants to go on."""
+        """Asks for a turn in ``delay`` seconds. A medium that waits for a turn, or has one, is
+        given no second one: what its work returns decides whether it goes on."""
         if media in self._waiting or media in self._busy:
             return
         if delay > 0:
@@ -47,7 +47,7 @@ class Turns:
             await self._move()
 
     async def room(self, most: int) -> None:
-        """Returns when at most so many wait for nothing but a free turn."""
+        """Returns when at most this many media wait for nothing but a free turn."""
         while self._ready.qsize() > most:
             await self._move()
 

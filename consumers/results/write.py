@@ -61,7 +61,7 @@ class ResultWriter:
         self._created: set[str] = set()
 
     async def store(self, root: str, folded: Folded) -> Revised | None:
-        """The revision to announce, or None where the newest one says the same already."""
+        """The revision to announce, or None where the newest one is the same already."""
         pipeline = folded.tagged.pipeline
         media = folded.tagged.media_id
         key = result_key(media, pipeline)
@@ -74,7 +74,9 @@ class ResultWriter:
                 return None
             revision = latest.revision
         else:
-            revision = 1 + (latest.revision if latest is not None else await self._said(key))
+            revision = 1 + (
+                latest.revision if latest is not None else await self._stored_revision(key)
+            )
         tagged = _of_revision(bare, revision)
         value = dump(tagged)
         embedder = tagged.embedder if folded.unique and tagged.product is None else None
@@ -105,12 +107,12 @@ class ResultWriter:
         await self._parts.put_latest(revised.tagged.media_id, done)
 
     async def _restore(self, key: str, value: bytes) -> None:
-        """Stores a result again that was lost or damaged since it was said."""
+        """Stores a result again that was lost or damaged since it was published."""
         known = await self._blobs.stat(key)
         if known is None or known.size != len(value) or await self._blobs.get(key) != value:
             await self._blobs.put([Blob(key, value, "application/json")])
 
-    async def _said(self, key: str) -> int:
+    async def _stored_revision(self, key: str) -> int:
         """The revision of the stored result, where the record of it is gone or cannot be read: a
         lower one would be taken for an old one. 0 where there is none."""
         if await self._blobs.stat(key) is None:

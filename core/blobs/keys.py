@@ -1,5 +1,5 @@
-"""The keys of blobs: where what lies, and what a key may look like, the same for every store, so
-that blobs can move between them.
+"""The keys of blobs: which kind of blob lies where, and what a key may look like. They are the same
+for every store, so that blobs can move between them.
 
 The keys of results are made in ``core.results.keys``.
 """

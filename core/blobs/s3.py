@@ -62,7 +62,7 @@ class S3BlobStore:
         """Makes the bucket if it is not there.
 
         Args:
-            connection: stays open when this is closed; it belongs to whoever made it.
+            connection: stays open when this is closed; it belongs to the caller.
             scratch: where local files are for a moment, else the system's temporary folder.
 
         Raises:
@@ -110,7 +110,7 @@ class S3BlobStore:
         return _blob_stat(key, found, found.content_type)
 
     async def room(self) -> None:
-        """S3 servers do not say."""
+        """None: S3 servers do not tell."""
 
     async def delete(self, keys: Sequence[str]) -> None:
         names = [check_key(key) for key in keys]

@@ -28,7 +28,7 @@ class Staging:
         self._folder = self._scratch.path
 
     def write(self, data: bytes | Path) -> Path:
-        """A new file with these bytes, on the disk when this returns; whoever asked renames it.
+        """A new file with these bytes, on the disk when this returns; the caller renames it.
 
         Raises OSError, and SourceError where the trouble is with the file to copy from.
         """

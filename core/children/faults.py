@@ -28,7 +28,8 @@ _KINDS: dict[str, type[Exception]] = {
 
 
 def to_data(error: Exception) -> dict[str, Any]:
-    """Its nearest class that may travel, and its words; RuntimeError if it has none."""
+    """The error's nearest class that a parent may be handed, RuntimeError if there is none, and its
+    message."""
     if isinstance(error, OSError) and error.errno is not None:
         file = None if error.filename is None else str(error.filename)
         return {"error": "OSError", "errno": error.errno, "message": error.strerror, "file": file}

@@ -63,7 +63,7 @@ class Child:
         # Or when somebody began to wait, whichever is later.
         self._heard_at = asyncio.get_running_loop().time()
         self._abandoned: set[int] = set()
-        self._said = ""
+        self._last_words = ""
         self._wrong: str | None = None
         self._over = False  # nothing comes any more, though it may not be gone yet
         self._end: str | None = None
@@ -94,7 +94,7 @@ class Child:
 
     @property
     def processor_s(self) -> float | None:
-        """Seconds of processors that it has used; None where nobody says."""
+        """Seconds of processors that it has used; None where the system does not tell."""
         return processor_seconds(self._process.pid) if self._process.returncode is None else None
 
     async def ask(
@@ -108,9 +108,9 @@ class Child:
     ) -> T:
         """What ``read`` makes of the answer; raises what the call raised in the child.
 
-        ``read`` raises ValueError, TypeError or LookupError for an answer of no sense. The child
-        is then killed: nobody knows what it would answer next. A caller that is cancelled leaves
-        its request to the child. ``on_progress`` takes what the call tells of its progress, and
+        ``read`` raises ValueError, TypeError or LookupError for an answer of no sense. The child is
+        then killed: nobody knows what it would answer next. A caller that is cancelled leaves its
+        request to the child. ``on_progress`` takes what the call reports of its progress, and
         raises as ``read`` does.
 
         Raises:
@@ -129,7 +129,7 @@ class Child:
         if on_progress is not None:
             self._followed[number] = on_progress
         try:
-            # The child's end is noticed where answers are read, and told to everyone who waits.
+            # The child's end is noticed where answers are read, and reaches everyone who waits.
             with contextlib.suppress(ConnectionError):
                 for piece in pieces:
                     self._requests.write(piece)
@@ -175,12 +175,12 @@ class Child:
                 await self._ready
         except TimeoutError:
             why = f"it was not ready within {limit_s:g} s"
-            raise OutageError(f"{self._name} does not start: {why}{self._said}") from None
+            raise OutageError(f"{self._name} does not start: {why}{self._last_words}") from None
         except ChildLostError as lost:
-            raise OutageError(f"{self._name} does not start: {lost}{self._said}") from lost
+            raise OutageError(f"{self._name} does not start: {lost}{self._last_words}") from lost
 
     async def _live(self, replies: asyncio.StreamReader, stderr: asyncio.StreamReader) -> None:
-        """The child's life. However it ends, whoever still waits is told."""
+        """The child's life. However it ends, whoever still waits gets an error."""
         cause: BaseException | None = None
         end = "cannot be listened to"
         try:
@@ -289,7 +289,7 @@ class Child:
         """What libraries print belongs in the debug log, not on the engine's terminal."""
         while piece := await stderr.read(1 << 16):
             words = piece.decode(errors="replace").strip()[-_WORDS:]
-            self._said = f": {words}"
+            self._last_words = f": {words}"
             _log.debug("child_said", child=self._name, pid=self._process.pid, words=words)
 
     def _condemn(self, why: str) -> None:

@@ -40,7 +40,7 @@ class Service:
     changes: frozenset[str] = frozenset()
     quiet_s: float = 1.0
     tell: Callable[[object], None]
-    """Says of the call that is being handled how far it is, in what JSON can hold."""
+    """Reports how far the call that is being handled is, in what JSON can hold."""
 
     def settle(self) -> None:
         """Makes the changes so far lasting."""
@@ -52,7 +52,7 @@ class Service:
 
     def tidy(self) -> None:
         """Called when it was quiet while ``untidy``. What fails here fails the next request too,
-        and is told there."""
+        and is reported there."""
 
     def close(self) -> None:
         """The parent is gone."""
@@ -89,7 +89,7 @@ def serve(service: Service, requests: int, replies: int, bounds: Bounds) -> None
                 service.close()
                 return
             number, call = request.fields["number"], request.fields["call"]
-            service.tell = partial(_tell, replies, number, bounds)
+            service.tell = partial(_send_progress, replies, number, bounds)
             try:
                 answer = _handled(service, call, request)
             except Exception as error:
@@ -136,7 +136,7 @@ def _answer(service: Service, replies: int, number: int, answer: Answer, bounds:
         _fail(replies, number, service.translated(unsent), bounds)
 
 
-def _tell(replies: int, number: int, bounds: Bounds, progress: object) -> None:
+def _send_progress(replies: int, number: int, bounds: Bounds, progress: object) -> None:
     _send(replies, {"number": number, "progress": progress}, (), bounds)
 
 

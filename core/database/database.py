@@ -34,8 +34,8 @@ class SqliteDatabase:
     """Connections, the writer and the bell. Ends with the last of those that ``retain`` it.
 
     Reading is done where it is called, on the event loop, too: a bounded read takes 2 us per row,
-    and handing it to a thread would cost more in switches than it saves. So whoever reads much
-    reads it in pages.
+    and handing it to a thread would cost more in switches than it saves. So callers that read much
+    read it in pages.
     """
 
     def __init__(self, path: Path, migrations: Sequence[str] = MIGRATIONS) -> None:

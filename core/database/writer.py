@@ -101,7 +101,7 @@ class Writer:
         while going:
             jobs, going = self._take()
             rung = self._perform(jobs)
-            self._tell(jobs, rung)
+            self._notify(jobs, rung)
             del jobs  # what was written is not held until something else is
         self._connection.close()
 
@@ -165,7 +165,7 @@ class Writer:
             except sqlite3.Error:
                 return  # SQLite has rolled back by itself (disk full, I/O error)
 
-    def _tell(self, jobs: list[_Job], rung: set[str]) -> None:
+    def _notify(self, jobs: list[_Job], rung: set[str]) -> None:
         # One call per loop however many wait: each writes to the loop's pipe.
         calls: dict[asyncio.AbstractEventLoop, list[Callable[[], None]]] = {}
         for job in jobs:

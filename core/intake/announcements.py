@@ -51,7 +51,8 @@ class Announcement(BaseModel):
 
 
 def ledger_prefix(producer: str, place: str) -> str:
-    """Where the ledger of a producer's place is; hashed, because uris are no store's keys."""
+    """The prefix of the ledger of one place that a producer watches; hashed, because uris are no
+    store's keys."""
     return f"ledger/{producer}/{hashlib.sha256(place.encode()).hexdigest()[:16]}/"
 
 

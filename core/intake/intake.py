@@ -159,7 +159,8 @@ class Intake:
         return outcomes
 
     async def recover(self, producer: str, place: str = "") -> int:
-        """Publishes what a crash left between stored and announced; says how many events."""
+        """Publishes what a crash left between stored and announced; returns the number of
+        events."""
         entries = await self._state.scan(ledger_prefix(producer, place))
         parsed = [(key, await announcement(self._state, key, value)) for key, value in entries]
         pending = {key: entry for key, entry in parsed if entry and not entry.announced}
@@ -229,7 +230,7 @@ class Intake:
     async def _announce(
         self, pending: dict[str, Announcement], last: dict[str, Announcement]
     ) -> None:
-        # An entry that is about to be replaced while its event may be unsaid is said first.
+        # An entry that is about to be replaced while its event may be missing is published first.
         owed = [
             last[key]
             for key, entry in pending.items()
@@ -257,7 +258,7 @@ class Intake:
                 size = await asyncio.to_thread(
                     outer_size, submission.path, submission.filename, submission.settled
                 )
-                # One that is said to be stored already may need no room: its hash will tell.
+                # One that the ledger has as stored may need no room: its hash will tell.
                 if size > IN_MEMORY and (last is None or last.upload.size != size):
                     await claims.claim(str(submission.path), size, shown(submission.path))
                 return await asyncio.to_thread(
@@ -345,8 +346,8 @@ class Intake:
 def _next_entry(
     submission: Submission, original: Original, last: Announcement | None
 ) -> Announcement:
-    """The entry that this submission calls for: the last one's own if that is still to be said,
-    or if there is nothing new to say."""
+    """The entry that this submission calls for: the last one if that is still to be announced, or
+    if there is nothing new to announce."""
     product = submission.product
     media = ids.media_id(
         original.hash, submission.purpose, product.id if product else None, submission.prompt

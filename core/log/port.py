@@ -85,8 +85,8 @@ class Fence:
 
 
 class RebalanceListener(Protocol):
-    """Told about ownership; both calls are awaited before fetching goes on. Neither is cut short:
-    a fetch that is cancelled meanwhile leaves it to its end, and ``close`` waits for it."""
+    """Called when ownership changes; both calls are awaited before fetching goes on. Neither is cut
+    short: a fetch that is cancelled meanwhile leaves it to its end, and ``close`` waits for it."""
 
     async def assigned(self, partitions: frozenset[TopicPartition]) -> None:
         """These are ours from now on."""
@@ -126,7 +126,7 @@ class Subscription(Protocol):
         ...
 
     async def commit(self, offsets: Mapping[TopicPartition, int]) -> None:
-        """Says that everything before these offsets is done; durable on return.
+        """Records that everything before these offsets is done; durable on return.
 
         Raises:
             OwnershipLostError: a partition is not ours any more; do not retry.

@@ -17,9 +17,9 @@ READER = "results"
 async def answer(ports: Ports, media_id: str, root: str) -> MediaTagged | None:
     """The newest result of a medium, unless one that names this announcement is still to come.
 
-    A result names the newest uploads and counts the others. So one that it does not name is
-    either older than these, and answered long ago, or has not been met yet; only what was noted
-    of uploads and the log together tell these apart.
+    A result names the newest uploads and only counts the others. An upload that it does not name is
+    either older than these, and was answered long ago, or has not been handled yet; only the stored
+    uploads and the log together show which.
 
     Args:
         root: of an announcement whose event is in the log.

@@ -24,11 +24,12 @@ _POLICY = RetryPolicy(base_s=0.2, cap_s=10.0)
 
 
 class Answers:
-    """Hears the results, and hands each to whoever waits for it; others leave nothing behind.
+    """Follows the results, and hands each to the callers that wait for it; keeps none of the
+    others.
 
-    A result may be said before anybody asks for it, between the announcement and the question. So
-    who asks is noted first, and then what is stored already is looked at: a result is stored
-    before it is said, so one of the two finds it.
+    A result may be published before anybody asks for it, between the announcement and the question.
+    So the question is noted first, and then what is stored already is looked at: a result is stored
+    before it is published, so one of the two finds it.
     """
 
     def __init__(self, ports: Ports) -> None:
@@ -45,7 +46,7 @@ class Answers:
         """The result of this medium that answers this announcement, whose event is in the log.
 
         Raises:
-            TaggingError: why there will be none: what ended the hearing, before or meanwhile.
+            TaggingError: there will be none, since the listening has ended; its cause.
         """
         if self._failure is not None:
             raise self._failure
@@ -58,15 +59,15 @@ class Answers:
             self._forget(root, future)
 
     async def listen(self, start: Mapping[TopicPartition, int]) -> None:
-        """Hears what is said from these offsets on, until it is cancelled. While the log or a
-        store is away, nothing is missed and everyone goes on waiting."""
+        """Follows what is published from these offsets on, until it is cancelled. While the log or
+        a store is away, nothing is missed and everyone goes on waiting."""
         position, failures = dict(start), 0
         topics = [MediaTagged.topic]
         try:
             while True:
                 try:
                     async for record in self._ports.log.tail(topics, position, follow=True):
-                        await self._hear(record)
+                        await self._hand_out(record)
                         position[record.tp] = record.offset + 1
                         failures = 0
                 except OutageError as outage:
@@ -80,7 +81,7 @@ class Answers:
             self._fail(error)
             raise
 
-    async def _hear(self, record: Record) -> None:
+    async def _hand_out(self, record: Record) -> None:
         try:
             data = (await decode_checked(record, self._ports.blobs)).data
         except UNREADABLE as error:
@@ -123,8 +124,8 @@ class Answers:
 
 @asynccontextmanager
 async def listening(ports: Ports) -> AsyncIterator[Answers]:
-    """Hears every result from now on; enter it before announcing. What ends the hearing ends the
-    block, too."""
+    """Follows every result from now on; enter it before announcing. An error that ends the
+    listening ends the block, too."""
     start = await ports.log.end_offsets([MediaTagged.topic])
     answers = Answers(ports)
     async with supervised() as beside:

@@ -68,7 +68,7 @@ class Forgotten(BaseModel):
         count: how many there were.
         newest: the newest of them.
         until: the latest time of theirs, in seconds since the epoch.
-        spared: the root of an older one that is kept, since the run that counts is its.
+        spared: the root of an older upload that is kept, since the run that counts was made for it.
         answered: every upload up to here has its frames, or the reason why there are none.
     """
 
@@ -163,7 +163,7 @@ class MediaParts:
         return self.forgotten.count + len(self.uploads)
 
     def refusal(self) -> Event[DeadLetter] | None:
-        """Why the medium has no frames: what was said of its newest upload that was refused."""
+        """Why the medium has no frames: the reason given for its newest upload that was refused."""
         refused = [run for run, dead in self.dead.items() if None in dead]
         if not refused:
             return None
@@ -235,8 +235,8 @@ class MediaParts:
     # -- what was made of a list of frames ------------------------------------------------------
 
     def run(self, listed: Run) -> Run:
-        """The run that a list's result goes by: that with items of the most frames, of several
-        the last in order; without any items, how far its dead letters came.
+        """The run that the result of a list is made from: the one with items of the most frames,
+        the last in order of several such. Where no run has items, the last that left dead letters.
 
         There are several where versions changed while the medium was under way, or where a dead
         letter was sent again later.
@@ -247,7 +247,7 @@ class MediaParts:
         return max(runs, default=(0, listed))[1]
 
     def items(self, listed: Run) -> dict[str, Items]:
-        """Frame id -> its items. What the run that counts has not done, another may have."""
+        """Frame id -> its items. Frames that the run that counts lacks come from others."""
         counts = self.run(listed)
         found: dict[str, Items] = {}
         for run in sorted(self.frames, key=lambda run: (run == counts, run)):
@@ -264,8 +264,8 @@ class MediaParts:
         return found
 
     def reusable(self) -> dict[str, Run]:
-        """Path -> the newest run along it that has items of every frame: what the same bytes
-        announced again need not be looked at for."""
+        """Path -> the newest run along it that has items of every frame: what can be used when the
+        same bytes are announced again."""
         found: dict[str, Run] = {}
         for listed in sorted(self.framed, key=lambda run: (self.framed[run][0], run)):
             frames = {frame.frame_id for frame in self.framed[listed][1].data.frames}
@@ -276,7 +276,8 @@ class MediaParts:
 
 
 def about_frames(letter: DeadLetter) -> bool:
-    """Whether a dead letter answers for frames: the analysis goes its own way beside them."""
+    """Whether a dead letter explains missing frames or items: one of the analysis, which is made
+    beside them, does not."""
     return letter.stage != "analyze"
 
 

@@ -24,8 +24,8 @@ class UnknownMediumError(TaggingError):
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
-    """A result and when it was said, in milliseconds since the epoch."""
+class Published:
+    """A result and when it was published, in milliseconds since the epoch."""
 
     time: int
     tagged: MediaTagged
@@ -33,8 +33,8 @@ class Said:
 
 async def newest(
     ports: Ports, limit: int, purpose: Purpose, unread: Unread | None = None
-) -> list[Said]:
-    """The ``limit`` results that were said last, newest first, one a medium.
+) -> list[Published]:
+    """The ``limit`` results that were published last, newest first, one a medium.
 
     Read from the end of the log, so it takes as long among ten results as among millions.
 
@@ -46,17 +46,17 @@ async def newest(
     reach = limit
     while True:
         start = {tp: max(begin[tp], last - reach) for tp, last in end.items()}
-        found: dict[str, Said] = {}
+        found: dict[str, Published] = {}
         passed_over = Unread()  # of this round: the next one reads the same records again
         async for record in ports.log.tail(topics, start, follow=False):
             event = await passed_over.event(record, ports.blobs, MediaTagged)
             if event is not None and event.purpose == purpose:
-                found[event.subject] = Said(record.timestamp, event.data)
+                found[event.subject] = Published(record.timestamp, event.data)
         # Revisions and compaction leave fewer media than records: then look further back.
         if len(found) >= limit or start == begin:
             if unread is not None:
                 unread.extend(passed_over)
-            return sorted(found.values(), key=lambda said: -said.time)[:limit]
+            return sorted(found.values(), key=lambda each: -each.time)[:limit]
         reach *= 4
 
 
@@ -105,7 +105,7 @@ async def every(
 async def follow(
     ports: Ports, purpose: Purpose, unread: Unread | None = None
 ) -> AsyncGenerator[MediaTagged, None]:
-    """Each result that is said from now on; ``unread`` notes what cannot be read."""
+    """Each result that is published from now on; ``unread`` notes what cannot be read."""
     passed_over = unread if unread is not None else Unread()
     async for record in ports.log.tail([MediaTagged.topic], "latest", follow=True):
         event = await passed_over.event(record, ports.blobs, MediaTagged)

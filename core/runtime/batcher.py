@@ -58,8 +58,8 @@ class Batcher(Generic[L, R]):
             del future  # see core.runtime.collecting
 
     async def work(self) -> None:
-        """Forms batches and runs them until it is cancelled. Nobody waits in vain: however it
-        ends, whoever waits then, or asks later, learns that there will be no answer."""
+        """Forms batches and runs them until it is cancelled. Nobody waits in vain: however it ends,
+        callers that wait then, or come later, learn that there will be no answer."""
         try:
             while True:
                 await self._answer(await self._collect())

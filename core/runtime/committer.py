@@ -49,7 +49,7 @@ class Committer:
         self._pressed = asyncio.Event()
 
     def finished(self, tracker: CommitTracker, offset: int) -> None:
-        """An event is done."""
+        """Notes that an event is done."""
         tracker.finish(offset)
         self._moved.set()
         self.press(tracker)

@@ -60,12 +60,12 @@ class CrashGuard:
         self._turns = _Turns()
 
     async def unclean(self, partitions: Collection[TopicPartition]) -> set[TopicPartition]:
-        """Those whose last owner did not give them up in order."""
+        """The partitions whose last owner did not give them up in order."""
         marks = set(await self._patiently(lambda: self._state.keys(self._marks)))
         return {tp for tp in partitions if self._mark(tp) in marks}
 
     async def mark(self, partitions: Collection[TopicPartition]) -> None:
-        """Says that they have an owner."""
+        """Notes that these partitions have an owner."""
 
         async def put() -> None:
             await asyncio.gather(*(self._state.put([(self._mark(tp), b"")]) for tp in partitions))
@@ -73,16 +73,17 @@ class CrashGuard:
         await self._patiently(put)
 
     async def leave(self, partitions: Collection[TopicPartition]) -> None:
-        """Says that they were given up in order. Where suspects are left, the next owner has to
-        know them for such: the mark stays, and so does what was noted of them. Raises OutageError:
-        whoever leaves does not wait."""
+        """Notes that these partitions were given up in order. Where suspects are left, the next
+        owner has to know them for such: the mark stays, and so does what was noted of them. Raises
+        OutageError at once: a process that leaves does not wait."""
         clear = [self._mark(tp) for tp in partitions if tp not in self._until]
         for tp in partitions:
             self._until.pop(tp, None)
         await self._state.delete(clear)
 
     def forget(self, partitions: Collection[TopicPartition]) -> None:
-        """They are somebody else's, or never became ours: their marks are not ours to remove."""
+        """Drops partitions that are somebody else's, or never became ours: their marks are not ours
+        to remove."""
         for tp in partitions:
             self._until.pop(tp, None)
 

@@ -46,9 +46,9 @@ def dead_letter(
     Args:
         pipeline: the path that the stage's outputs would have had.
     """
-    said = attributes_of(record)
-    origin = said.get("id") or f"{record.topic}/{record.partition}/{record.offset}"
-    subject = said.get("subject") or _medium_of(record.key)
+    attributes = attributes_of(record)
+    origin = attributes.get("id") or f"{record.topic}/{record.partition}/{record.offset}"
+    subject = attributes.get("subject") or _medium_of(record.key)
     blob = None if fits(record) else blob_of(record)
     letter = DeadLetter(
         media_id=subject,
@@ -61,19 +61,19 @@ def dead_letter(
         origin_offset=record.offset,
         origin_key=None if record.key is None else written_out(record.key[:_KEY_LIMIT]),
         origin_headers=headers_of(record) if blob is None else _first(headers_of(record)),
-        origin_subject=said.get("subject"),
+        origin_subject=attributes.get("subject"),
         origin_bytes=raw_of(record) if blob is None else {},
         origin_blob=None if blob is None else blob.key,
     )
     kept = {
-        f"ce_{name}": said[name]
+        f"ce_{name}": attributes[name]
         for name in ("frame", "purpose", "pipeline", "replay")
-        if name in said
+        if name in attributes
     }
     if pipeline and is_proper("ce_pipeline", pipeline):
         kept["ce_pipeline"] = pipeline
     identity = event_id(stage, DeadLetter.type(), origin, record.value or b"")
-    root = said.get("root") or record.place
+    root = attributes.get("root") or record.place
     content_type = record.headers.get("content-type", "")
     message = Message(
         DeadLetter.topic,

@@ -49,7 +49,8 @@ class Delivery:
         gate: OutageGate,
         stepped: Callable[[Record], Awaitable[bool]],
     ) -> None:
-        """``stepped`` says whether somebody gave up this record, which a newer stage could do."""
+        """``stepped`` tells whether this record may be stepped over, which a newer stage could
+        do."""
         self._stage = stage
         self._blobs = blobs
         self._publisher = publisher
@@ -167,7 +168,7 @@ class Delivery:
         return await encode_outputs(self._stage, event, outputs, self._blobs)
 
     async def _publish(self, messages: list[Message], owned: Callable[[], bool]) -> None:
-        # After a revoke somebody else does this event again; what we say now would come twice.
+        # After a revoke somebody else does this event again; what we publish now would come twice.
         if not owned():
             raise OwnershipLostError(f"{self._stage.name}: partition was taken away")
         await self._publisher.publish(messages)

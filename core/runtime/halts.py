@@ -1,8 +1,8 @@
 """Where a stage stops: at an event of its topic's own type in a newer major version.
 
 A stage does not pass by what it cannot know: it stands still there until it is upgraded, or until
-somebody says to step over the event. That word is kept in the state store, where the stage asks
-for it when it meets the event again.
+an operator lets it step over the event. That permission is kept in the state store, where the stage
+looks for it when it meets the event again.
 """
 
 from __future__ import annotations
@@ -37,20 +37,20 @@ class Halt:
 
 
 class Steps:
-    """The records that a group was told to step over."""
+    """The records that a group has leave to step over."""
 
     def __init__(self, group: str, state: StateStore) -> None:
         self._prefix = f"{_STEPPED}{group}/"
         self._state = state
 
-    async def told(self, record: Record) -> bool:
+    async def has(self, record: Record) -> bool:
         return await self._state.get(self._key(record.tp, record.offset)) is not None
 
-    async def tell(self, record: Record) -> None:
+    async def add(self, record: Record) -> None:
         await self._state.put([(self._key(record.tp, record.offset), b"")])
 
     async def forget(self, done: Iterable[tuple[TopicPartition, int]]) -> None:
-        """Removes what was said of records before these offsets: they are passed."""
+        """Removes the leave for records before these offsets: they are passed."""
         keys = await self._state.keys(self._prefix)
         before = {f"{self._prefix}{tp.topic}/{tp.partition}": offset for tp, offset in done}
         passed = [
@@ -88,7 +88,7 @@ async def _first(
 ) -> Halt | None:
     reach = _REACH
     async for record in log.tail([tp.topic], start, follow=False):
-        if (halt := _halt(stage, record)) is not None and not await steps.told(record):
+        if (halt := _halt(stage, record)) is not None and not await steps.has(record):
             return halt
         if (reach := reach - 1) == 0:
             break
@@ -119,7 +119,7 @@ async def step_over(log: EventLog, state: StateStore, blobs: BlobStore, halt: Ha
         await blobs.put([blob])
     await log.publish([letter])
     steps = Steps(halt.stage, state)
-    await steps.tell(halt.record)
+    await steps.add(halt.record)
     await steps.forget((await log.committed(halt.stage)).items())
 
 

@@ -82,7 +82,7 @@ class CommitTracker:
     """The contiguous prefix of finished offsets of one partition, and how far beyond it one may go.
 
     Offsets may have gaps (compaction, markers of transactions), so "contiguous" means contiguous
-    among those delivered. Committing offset ``n`` says that everything before ``n`` is done.
+    among those delivered. Committing offset ``n`` means that everything before ``n`` is done.
 
     Args:
         start: what is committed; reading begins there, or behind a gap.

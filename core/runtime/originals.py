@@ -36,7 +36,7 @@ class _Original(BaseModel):
 
 
 def written_out(text: str) -> str:
-    """The text as anything takes it."""
+    """The text in a form that every store and JSON take: lone surrogates become escapes."""
     return text.encode(errors="backslashreplace").decode()
 
 
@@ -48,18 +48,18 @@ def fits(record: Record) -> bool:
 
 
 def headers_of(record: Record) -> dict[str, str]:
-    """Its headers, for people."""
+    """The headers of a record, for people."""
     return {written_out(name): written_out(text) for name, text in record.headers.items()}
 
 
 def raw_of(record: Record) -> dict[str, str]:
-    """Its headers and, by the name ``""``, its key where their bytes are no text; base64."""
+    """The headers whose bytes are no text, and by the name ``""`` such a key; base64."""
     texts = {**record.headers, _KEY: record.key or ""}
     return {written_out(name): _raw(text) for name, text in texts.items() if not _is_text(text)}
 
 
 def blob_of(record: Record) -> Blob:
-    """The whole record."""
+    """The blob that holds the whole record."""
     original = _Original(
         key=None if record.key is None else written_out(record.key),
         headers=headers_of(record),

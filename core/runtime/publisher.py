@@ -63,7 +63,7 @@ class Publisher:
                 finally:
                     del batch  # see core.runtime.collecting
         except BaseException as error:
-            # Ended, or broken in no usual way: whoever waits must not wait for ever.
+            # Ended, or broken in no usual way: callers must not wait for ever.
             batch, self._pending = self._pending, []
             _answer(batch, StageStopError(f"publishing was cut off: {error!r}"))
             raise

@@ -62,8 +62,8 @@ class OutageGate:
         return self.reason is not None
 
     def end(self) -> None:
-        """Nobody waits any more: who waits in here, and who comes later, goes on at once, and
-        where the dependency is still away, with an error."""
+        """Ends all waiting: tasks that wait here, and those that come later, go on at once; where
+        the dependency is still away, with an error."""
         self._end.set()
         self._passable.set()
 
@@ -106,7 +106,7 @@ class OutageGate:
         """Waits before another try that has nothing to do with an outage.
 
         Raises:
-            StoppingError: nobody waits any more.
+            StoppingError: the waiting was ended.
         """
         await pause(seconds, self._end)
         if self._end.is_set():

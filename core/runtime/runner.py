@@ -104,7 +104,7 @@ class StageRunner:
             self._publisher,
             self._policy,
             self.gate,
-            lambda record: self._patiently(lambda: steps.told(record)),
+            lambda record: self._patiently(lambda: steps.has(record)),
         )
         self._guard = CrashGuard(self.group, state, self._patiently)
         self._workers: Workers[Work] = Workers(self._options.concurrency, self._do)
@@ -281,7 +281,7 @@ class StageRunner:
         except asyncio.CancelledError as cancelled:
             if _asked_to_end():
                 raise
-            # Unheard, it would hold back its partition for ever.
+            # Unless it stops the stage, it would hold back its partition for ever.
             error = RuntimeError(f"{self.stage.name}: something a handler waited for was cancelled")
             error.__cause__ = cancelled
             self._fail(error)

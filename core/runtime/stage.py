@@ -26,8 +26,8 @@ R = TypeVar("R")
 
 @dataclass(slots=True)  # not frozen for speed, see core.log.port; nobody changes one
 class Output:
-    """What a stage says next. Root, purpose, frame and pipeline come from the event it handled.
-    Data that is a ``Tombstone`` is published as one.
+    """What a stage publishes next. Root, purpose, frame and pipeline come from the event it
+    handled. Data that is a ``Tombstone`` is published as one.
 
     Attributes:
         pipeline: its whole path, where it is not the parent's with the stage's own step behind it.
@@ -43,7 +43,7 @@ class Output:
 
 @dataclass(slots=True)
 class Context:
-    """Where an event was read, and the how-manieth try this is (from 1)."""
+    """Where an event was read, and the number of this attempt, counted from 1."""
 
     tp: TopicPartition
     offset: int
@@ -62,9 +62,10 @@ class Stage(ABC):
         reads: the topics, as their data models.
         lane: events of one medium, or of one frame, run in order.
         purposes: events of other purposes are skipped.
-        tombstones: whether it is told of keys that are gone; else these are skipped.
-        version: of whatever decides what it makes of an event; empty where that changes nothing of
-            a medium's frames, items and vectors. Outputs carry it in their path (``core.paths``).
+        tombstones: whether it handles tombstones (keys that are gone); else these are skipped.
+        version: identifies everything that decides what it makes of an event; empty where that
+            changes nothing of a medium's frames, items and vectors. Outputs carry it in their path
+            (``core.paths``).
     """
 
     name: ClassVar[str]
@@ -133,7 +134,7 @@ class BatchStage(Stage, Generic[L, R]):
 
     @abstractmethod
     async def store(self, event: Event[Data], loaded: L, result: R) -> Sequence[Output]:
-        """Writes blobs and says what was found."""
+        """Writes blobs; returns the outputs."""
 
     async def open(self, publish: Publish) -> None:
         await self._batcher.prepare(self.warm_up)

@@ -1,4 +1,4 @@
-"""Tasks with a parent: whoever starts one hears of its end, and ends it.
+"""Tasks with a parent: whoever starts one learns of its end, and ends it.
 
 A task that nobody awaits fails in silence, and its owner goes on without it. Here a task runs
 beside a block of code and never longer than that; its error is the block's error.
@@ -30,13 +30,13 @@ class Children:
     def start(self, name: str, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Runs ``work`` until it ends, or the block does. The task is given for waiting only: it
         may end with an error that the block raises."""
-        task = self._group.create_task(self._heard(name, work), name=name)
+        task = self._group.create_task(self._watched(name, work), name=name)
         self._running.add(task)
         task.add_done_callback(self._running.discard)
         task.add_done_callback(lambda _: work.close())  # it may have been cancelled unbegun
         return task
 
-    async def _heard(self, name: str, work: Coroutine[Any, Any, None]) -> None:
+    async def _watched(self, name: str, work: Coroutine[Any, Any, None]) -> None:
         try:
             await _uncancelled(work)
         except asyncio.CancelledError:

@@ -43,7 +43,7 @@ class Window:
         self._ahead: dict[TopicPartition, deque[Record]] = {}
 
     def take(self, starts: Mapping[TopicPartition, int]) -> None:
-        """These are ours now, and committed up to here."""
+        """Adds partitions that are ours now, and committed up to these offsets."""
         for tp, start in starts.items():
             self._trackers[tp] = CommitTracker(start, self._spread)
 
@@ -56,13 +56,13 @@ class Window:
         return self._trackers.get(tp) is tracker
 
     def forget(self, partitions: Collection[TopicPartition]) -> None:
-        """They are not ours any more."""
+        """Removes partitions that are not ours any more."""
         self.drop(partitions)
         for tp in partitions:
             self._trackers.pop(tp, None)
 
     def drop(self, partitions: Collection[TopicPartition]) -> None:
-        """Forgets what has not begun of them."""
+        """Forgets the records of these partitions that have not begun."""
         for tp in partitions:
             self.held -= len(self._ahead.pop(tp, ()))
 
@@ -78,7 +78,7 @@ class Window:
         return None
 
     def release(self) -> Iterator[Work]:
-        """What was held and may begin now."""
+        """The held records that may begin now."""
         for tp in list(self._ahead):
             tracker, ahead = self._trackers[tp], self._ahead[tp]
             while ahead and tracker.fits(ahead[0].offset):
@@ -92,7 +92,7 @@ class Window:
         return {tp for tp, tracker in self._trackers.items() if tracker.room < self.share}
 
     def pressed(self, tracker: CommitTracker) -> bool:
-        """Whether a commit lets go on what stands still without it."""
+        """Whether a commit would let records begin that stand still without it."""
         return (
             tracker.room < self.share
             and tracker.committable() is not None

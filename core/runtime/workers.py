@@ -22,7 +22,7 @@ class Workers(Generic[T]):
 
     Attributes:
         in_flight: items that were added and have not ended, those that wait included.
-        ended: set when an item ends; who waits for that clears it before.
+        ended: set when an item ends; a caller clears it before it waits for the next end.
     """
 
     def __init__(self, concurrency: int, work: Callable[[T], Coroutine[Any, Any, None]]) -> None:

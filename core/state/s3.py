@@ -20,14 +20,14 @@ class S3StateStore:
     """A ``StateStore`` that the processes of many hosts share.
 
     A value appears whole and is as durable as the server makes what it acknowledges. How keys
-    become names is told in ``core.state.s3_keys``.
+    become names is described in ``core.state.s3_keys``.
 
     After an outage or a cancellation nobody knows what became of the request under way; the server
-    may even carry it out later. So whoever tries again puts the same values again, or others that
-    may come in any order with them.
+    may even carry it out later. So a caller that tries again puts the same values again, or others
+    that may come in any order with them.
 
     Args:
-        connection: stays open when this is closed; it belongs to whoever made it.
+        connection: stays open when this is closed; it belongs to the caller.
         prefix: what the names of all objects start with; ends in ``/``.
     """
 

@@ -1,8 +1,8 @@
 """Stored values that nobody can read: left where they are, noted once, and gone by as if absent.
 
 What is damaged belongs to one medium, or to one file, and must stop nobody else. Its bytes stay:
-a newer version may read them, a repeat of what they said overwrites them. The note tells people
-that they are there, and holds for these very bytes only.
+a newer version may read them, a repeat of the work that wrote them overwrites them. The note tells
+people that they are there, and holds for these very bytes only.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Traces: one for all that comes of an upload, and one span for each event.
 
 An event's own ``traceparent`` names its span. It is derived like every id, so each process on
-whatever host can say which span is whose parent, and a retry says the same span again.
+whatever host can say which span is whose parent, and a retry gives the same span again.
 
 Source: W3C Trace Context.
 """

@@ -103,12 +103,12 @@ def _show(one: MediaTagged, matches: int, as_json: bool) -> None:
         tables.medium(screen.out(), one, matches)
 
 
-def _list(said: Sequence[tagged.Said], as_json: bool) -> None:
+def _list(newest: Sequence[tagged.Published], as_json: bool) -> None:
     if as_json:
-        for one in said:
+        for one in newest:
             print(one.tagged.model_dump_json(), flush=True)
-    elif said:
-        screen.out().print(tables.overview(said))
+    elif newest:
+        screen.out().print(tables.overview(newest))
     else:
         screen.remark("nothing has been tagged here yet")
 

@@ -20,8 +20,8 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 def run_until_stopped(work: Callable[[asyncio.Event], Awaitable[T]]) -> T:
     """Runs ``work`` on a new event loop; the event it is given is set by the first signal.
 
-    A second signal ends the process on the spot: what was said stands in the log, what was not
-    is done again by the next start.
+    A second signal ends the process on the spot: what was published stands in the log, the rest is
+    done again by the next start.
     """
 
     async def supervised() -> T:

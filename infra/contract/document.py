@@ -188,13 +188,13 @@ def _message(
 
 
 def _dead_letter() -> dict[str, Any]:
-    says = {
+    header = {
         "type": "string",
         "contentMediaType": "application/json",
         "description": "The letter: JSON that follows the schema `DeadLetter`.",
     }
     headers = headers_schema(DeadLetter)
-    headers["allOf"].append({"properties": {"dead_letter": says}, "required": ["dead_letter"]})
+    headers["allOf"].append({"properties": {"dead_letter": header}, "required": ["dead_letter"]})
     payload = {"description": "The value of the record that was given up, byte for byte."}
     return _message(DeadLetter, "application/octet-stream", headers, payload)
 

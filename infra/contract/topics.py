@@ -55,16 +55,16 @@ def cluster_topics(document: str | None = None) -> list[TopicSpec]:
 
 def drift(wanted: TopicSpec, found: TopicSpec) -> list[str]:
     """In words, where a topic is kept otherwise than wanted."""
-    told = []
+    differences = []
     if found.partitions != wanted.partitions:
-        told.append(f"{found.partitions} partitions instead of {wanted.partitions}")
+        differences.append(f"{found.partitions} partitions instead of {wanted.partitions}")
     if found.retention_s != wanted.retention_s:
-        told.append(f"keeps {_kept(found)} instead of {_kept(wanted)}")
+        differences.append(f"keeps {_kept(found)} instead of {_kept(wanted)}")
     if found.compacted != wanted.compacted:
-        told.append("is compacted" if found.compacted else "is not compacted")
+        differences.append("is compacted" if found.compacted else "is not compacted")
     if not found.append_times:
-        told.append("has its senders' times (message.timestamp.type is not LogAppendTime)")
-    return told
+        differences.append("has its senders' times (message.timestamp.type is not LogAppendTime)")
+    return differences
 
 
 def _kept(spec: TopicSpec) -> str:

@@ -42,7 +42,7 @@ What the engine says about the media that it tags. Whoever wants results reads `
   `ce_type` (`.v2`): stop there and upgrade; to skip it is to lose it.
 - **How long.** Records are kept without limit unless the operator sets one. `media.tagged` is
   compacted: the newest result of each medium stays. A record without a value (null, not empty) is
-  a tombstone: what was said under its key is void. Start from the earliest offset.
+  a tombstone: what was published under its key is void. Start from the earliest offset.
 - **Replays.** Work that is done again (newer models, a new catalog) is announced again: under the
   same `ce_id` if it came out the same, under a new one if not. Such events carry `ce_replay`.
 

@@ -20,11 +20,11 @@ _NEGATIVE = re.compile(r"-[0-9]+(?:[.,][0-9]+)*")
 
 
 def guarded(text: str) -> str:
-    """The same, with an apostrophe before each begin of a formula; :func:`unguarded` takes them
-    away again. Negative numbers stay as they are."""
+    """The text with an apostrophe before each begin of a formula; :func:`unguarded` takes them away
+    again. Negative numbers stay as they are."""
     return text if _NEGATIVE.fullmatch(text) else _UNGUARDED.sub("'", text)
 
 
 def unguarded(text: str) -> str:
-    """What a cell that was :func:`guarded` said."""
+    """The text of a cell before it was :func:`guarded`."""
     return _GUARDED.sub("", text)

@@ -24,7 +24,7 @@ _BOM = "\ufeff"
 
 class CsvExport:
     """A table as RFC 4180 has it, with a header; numbers as in the events, and text so that no
-    spreadsheet runs it: :func:`read_csv` gives back what was said.
+    spreadsheet runs it: :func:`read_csv` gives back the original text.
 
     Args:
         stream: opened with ``newline=""``.
@@ -61,7 +61,7 @@ def read_csv(stream: TextIO) -> Iterator[dict[str, str]]:
 
 
 class JsonExport:
-    """JSON Lines: one result a line, as ``media.tagged`` says it."""
+    """JSON Lines: one result a line, as ``media.tagged`` has it."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream

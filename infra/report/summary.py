@@ -1,4 +1,4 @@
-"""What the page's head says: totals over all media, and where each one stands."""
+"""What the page's head shows: totals over all media, and where each one stands."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a process says of itself over HTTP: alive, ready, and its metrics."""
+"""What a process reports of itself over HTTP: alive, ready, and its metrics."""
 
 from __future__ import annotations
 

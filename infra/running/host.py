@@ -24,7 +24,7 @@ _LOOK_AGAIN_S = 1.0
 
 
 class StoppedError(TaggingError):
-    """The end was asked for before the work had reached its own; nothing is lost."""
+    """The process was asked to stop before the work was done; nothing is lost."""
 
     exit_code = 130
 

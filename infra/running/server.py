@@ -51,7 +51,8 @@ class HttpLimits:
     head_bytes: int = 16 << 10
 
     def within_files(self) -> HttpLimits:
-        """The same for a process that may open as many files as this one."""
+        """These limits, with connections for an eighth of the files that this process may open at
+        most."""
         files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         if files == resource.RLIM_INFINITY:
             return self
@@ -64,9 +65,9 @@ async def serving(
 ) -> AsyncIterator[int]:
     """Serves while the context is open, and gives the port, which is a free one for port 0.
 
-    A connection over the limit takes the place of the one that has waited longest for its peer,
-    so whoever says what it wants is answered while others stay silent. Only where every
-    connection is being worked for is the new one closed.
+    A connection over the limit takes the place of the one that has waited longest for its peer, so
+    a peer that sends its request is answered while others stay silent. Only where every connection
+    is being worked for is the new one closed.
 
     Raises:
         SettingsError: the port is taken, or not ours to open.

@@ -1,4 +1,4 @@
-"""Which pipelines the events came by that still wait for a stage."""
+"""The pipelines of events that still wait for a stage."""
 
 from __future__ import annotations
 

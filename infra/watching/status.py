@@ -40,7 +40,7 @@ class StageStatus:
 @dataclass(frozen=True, slots=True)
 class Status:
     """Attributes:
-    tagged: results said since the start, failed ones included.
+    tagged: results published since the start, failed ones included.
     failed: of these, media that could not be tagged.
     waiting: media announced and without a result.
     waits_for: while no event is worked on, what some of them wait for, in words.
@@ -84,7 +84,7 @@ class Observer:
 
     @classmethod
     async def of(cls, service: Service) -> Self:
-        """One that counts results from now on."""
+        """An observer that counts results from now on."""
         observer = cls(service)
         observer._next = await service.engine.ports.log.end_offsets([MediaTagged.topic])
         return observer

@@ -83,7 +83,8 @@ def choices(settings: Settings) -> list[Choice]:
 
 
 def refuse_split(settings: Settings, part: bool = False) -> None:
-    """Processes that share the log share state and blobs, too, or each would know a half.
+    """Makes sure that processes which share the log share state and blobs, too: else each would
+    know a half.
 
     Args:
         part: this process does some of the work, and others the rest; a whole engine on the log
@@ -107,7 +108,7 @@ def refuse_split(settings: Settings, part: bool = False) -> None:
 
 
 def data_folder(settings: Settings) -> Path:
-    """Where it is, and shut to others if it is there and ours."""
+    """The path of the data folder; one that exists and is ours is closed to other users."""
     folder = settings.data_dir.absolute()
     close_to_others(folder, _IN_DATA_FOLDER)
     return folder
@@ -137,7 +138,7 @@ async def open_ports(settings: Settings, role: str = "tagger") -> AsyncIterator[
 
 @asynccontextmanager
 async def open_log(settings: Settings, role: str = "tagger") -> AsyncIterator[EventLog]:
-    """The event log alone, for who needs neither state nor blobs."""
+    """The event log alone, for callers that need neither state nor blobs."""
     async with AsyncExitStack() as stack:
         database = None
         if not settings.kafka.bootstrap_servers:
@@ -267,7 +268,7 @@ async def open_vectors(settings: Settings) -> AsyncIterator[VectorStore]:
 
 
 async def serving_catalog(settings: Settings) -> ServingCatalog:
-    """What the catalog's pointer says; opens no engine, so also beside one."""
+    """The collection that the catalog's pointer names; opens no engine, so it works beside one."""
     if settings.qdrant.url:
         async with open_vectors(settings) as vectors:
             name = await vectors.serving(settings.catalog)

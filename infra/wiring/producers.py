@@ -23,7 +23,7 @@ if TYPE_CHECKING:  # imported where it is used, since most runs have no S3 serve
 
 
 class ProducerWorker:
-    """A producer, and what its status says of trouble: to probes, and as gauges."""
+    """A producer, and the trouble that its status shows: to probes, and as gauges."""
 
     def __init__(self, name: str, producer: FolderProducer | BucketProducer) -> None:
         self._producer = producer
@@ -68,7 +68,7 @@ async def open_bucket_producer(settings: Settings, bucket: str) -> AsyncIterator
         try:
             with open_scratch(settings) as scratch:
                 options, topic = bucket_options(settings), settings.bucket.notifications
-                told = TopicNotices(ports.log, topic, bucket, retry=options.retry)
+                notices = TopicNotices(ports.log, topic, bucket, retry=options.retry)
                 yield ProducerWorker(
                     "bucket",
                     BucketProducer(
@@ -78,7 +78,7 @@ async def open_bucket_producer(settings: Settings, bucket: str) -> AsyncIterator
                         state=ports.state,
                         scratch=scratch.path,
                         store_bucket=settings.s3.bucket,
-                        notices=told if topic else None,
+                        notices=notices if topic else None,
                         options=options,
                     ),
                 )

@@ -69,7 +69,8 @@ class Recipe:
     Attributes:
         stage: its name, which is also its consumer group, and the topics it reads.
         make: the stage, of materials that hold what it needs.
-        needs: what is opened for it; whoever needs a device is deployed on hosts that have one.
+        needs: what is opened for it; a stage that needs a device is deployed on hosts that have
+            one.
         load: makes the models that it runs ready, before the process joins anything. Raises
             SettingsError where the host cannot run them.
         options: bounds of its runner; its own are a ``replace`` on :func:`runner_options`.
@@ -106,7 +107,8 @@ class Recipe:
 
 
 class Recipes(Collection[Recipe]):
-    """All stages there are, in pipeline order: what a stage reads is said by those before it."""
+    """All stages there are, in pipeline order: what a stage reads is published by those before
+    it."""
 
     def __init__(self, *recipes: Recipe) -> None:
         self._by_name = {recipe.name: recipe for recipe in recipes}
@@ -148,12 +150,12 @@ class Recipes(Collection[Recipe]):
 
 
 def needs(recipes: Sequence[Recipe]) -> frozenset[Need]:
-    """What is opened for these stages."""
+    """Everything that is to be opened for these stages."""
     return frozenset(need for recipe in recipes for need in recipe.needs)
 
 
 def lagging(log: EventLog, recipes: Sequence[Recipe]) -> Callable[[], Awaitable[bool]]:
-    """Asks whether any of these stages has work waiting."""
+    """A call that finds out whether any of these stages has work waiting."""
 
     async def any_waits() -> bool:
         for recipe in recipes:

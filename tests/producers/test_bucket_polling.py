@@ -11,7 +11,7 @@ from core.runtime.retry import RetryPolicy
 from core.s3 import S3Connection, S3Options
 from producers.bucket_notices import ServerNotices
 from producers.objects import Version
-from producers.place import Notice, Subscribed, Unheard
+from producers.place import Notice, Subscribed, Unsubscribed
 from tests.producers.buckets import Bucket, watching
 from tests.producers.engine import Engine, announced, eventually, photo, sha256
 from tests.producers.test_bucket import ODD
@@ -58,7 +58,7 @@ async def test_a_server_that_takes_a_subscription_and_stays_silent_is_not_truste
     async with silent_server(b"") as endpoint, notices_of(endpoint) as notices:
         notice = await anext(notices)
 
-    assert isinstance(notice, Unheard)
+    assert isinstance(notice, Unsubscribed)
     assert notice.refused
     assert "no sign of life" in notice.reason
 
@@ -70,7 +70,7 @@ async def test_a_server_that_takes_a_subscription_for_a_listing_is_not_trusted()
     ):
         notice = await anext(notices)
 
-    assert isinstance(notice, Unheard)
+    assert isinstance(notice, Unsubscribed)
     assert notice.refused
     assert "application/xml" in notice.reason
 
@@ -82,7 +82,7 @@ async def test_a_subscription_that_falls_silent_is_made_anew() -> None:
         first, second, third = [await anext(notices) for _ in range(3)]
 
     assert first == third == Subscribed()
-    assert isinstance(second, Unheard)
+    assert isinstance(second, Unsubscribed)
     assert not second.refused
 
 

@@ -15,7 +15,7 @@ from core.runtime.retry import RetryPolicy
 from producers.hold import Hold
 from producers.marks import SeenMarks
 from producers.options import WatchOptions
-from producers.place import Notice, Page, Subscribed, Unheard
+from producers.place import Notice, Page, Subscribed, Unsubscribed
 from producers.producer import Producer
 from tests.producers.engine import Engine, eventually
 
@@ -185,7 +185,7 @@ async def test_an_error_of_a_batch_ends_it_though_a_listing_hangs(engine: Engine
     async with producer(engine, shelf, door) as watched:
         await eventually(lambda: shelf.listings == 1)
         shelf.hangs = True
-        shelf.said.put_nowait(Unheard("not now", refused=False))
+        shelf.said.put_nowait(Unsubscribed("not now", refused=False))
         await eventually(lambda: shelf.listings == 2)
 
         door.let.set()

@@ -157,7 +157,7 @@ async def _close(clients: Clients) -> None:
 
 
 class Liveness:
-    """Whether the cluster still answers one who waits for records: aiokafka says nothing then."""
+    """Whether the cluster still answers while we wait for records: aiokafka does not tell."""
 
     def __init__(self, queries: Queries) -> None:
         self._queries = queries

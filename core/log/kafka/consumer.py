@@ -1,4 +1,4 @@
-"""aiokafka's consumer, plus what it knows and does not say; and its records in our words."""
+"""aiokafka's consumer, plus what it knows and does not show; and its records as ours."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ class Consumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka has no types
 def records(
     options: KafkaOptions, taken: Mapping[aiokafka.TopicPartition, list[Any]]
 ) -> list[Record]:
-    """With topics as their callers know them."""
+    """Records of ours, under the topics that our callers know."""
     found: list[Record] = []
     for outer, messages in taken.items():
         tp = options.inner_tp(outer)

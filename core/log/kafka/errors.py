@@ -51,7 +51,7 @@ Failure = (KafkaError, OSError, TimeoutError)
 
 
 def translated(error: BaseException, options: KafkaOptions) -> TaggingError:
-    """The error of ours that says what to do about it."""
+    """The error of ours that tells what to do about it."""
     servers = options.bootstrap_servers
     if isinstance(error, _LOGIN):
         return SettingsError(
@@ -68,5 +68,5 @@ def translated(error: BaseException, options: KafkaOptions) -> TaggingError:
         return SettingsError(f"Kafka at {servers} does not let {who} do this ({error}); grant it")
     if isinstance(error, _REFUSED):
         return SettingsError(f"Kafka at {servers} does not accept this: {error}")
-    said = "no answer in time" if isinstance(error, TimeoutError) else str(error)
-    return OutageError(f"Kafka at {servers} cannot be used now: {said}")
+    reason = "no answer in time" if isinstance(error, TimeoutError) else str(error)
+    return OutageError(f"Kafka at {servers} cannot be used now: {reason}")

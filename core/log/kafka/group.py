@@ -1,4 +1,4 @@
-"""What a group says to a member, kept until it is done."""
+"""What a group demands of a member, kept until it is done."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from aiokafka.abc import ConsumerRebalanceListener
 
 @dataclass(frozen=True, slots=True)
 class Incoming:
-    """An assignment that the listener has not been told of."""
+    """An assignment that the listener has not been called for."""
 
     partitions: frozenset[aiokafka.TopicPartition]
     generation: int
@@ -50,7 +50,7 @@ class GroupNotices(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka
         self._left.set()
 
     def close(self) -> None:
-        """Whatever the group says from now on is nobody's business."""
+        """Whatever the group demands from now on is ignored."""
         self._closed = True
         self.left()
 

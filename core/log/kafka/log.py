@@ -2,7 +2,7 @@
 
 Durability is the cluster's: what is published was written by every replica in sync, so keep three
 copies and ``min.insync.replicas=2`` where a machine may be lost. Kafka fences commits by the
-group's generation, and publishing not at all; see ``kafka_fences``.
+group's generation, and publishing not at all; see ``core.log.kafka.fences``.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class KafkaEventLog:
         self._appender = Appender(cluster.options, cluster.credentials, cluster.topics)
         self._subscriptions: set[KafkaSubscription] = set()
         self._tails: set[Tail] = set()
-        # It calls every broken connection an error, and each of its tasks says so again.
+        # It calls every broken connection an error, and each of its tasks logs it again.
         quieten("aiokafka", "kafka_client_said")
 
     @classmethod

@@ -40,8 +40,8 @@ class _Producer(AIOKafkaProducer):  # type: ignore[misc]  # aiokafka has no type
         self.left = asyncio.get_running_loop().create_future()
 
     async def abandon(self) -> None:
-        """Sends nothing more. ``stop`` would go on trying to deliver what its senders were told is
-        lost, and they publish it again: an old record could come after its successor."""
+        """Sends nothing more. ``stop`` would go on trying to deliver what was reported to its
+        senders as lost, and they publish it again: an old record could come after its successor."""
         self._closed = self._message_accumulator._closed = True
         if not self.left.done():
             self.left.set_result(None)

@@ -1,9 +1,10 @@
 """A member of a consumer group.
 
-aiokafka follows the group in a task of its own. That task only leaves word (``kafka_group``); what
-the word asks for is done while somebody fetches. So the listener is never called between a fetch
-that returned records and their acceptance, and a fetch that is cancelled meanwhile interrupts
-nothing: each step runs to its end in a task, and the next call waits for it.
+aiokafka follows the group in a task of its own. That task only leaves a note
+(``core.log.kafka.group``); what it asks for is done while somebody fetches. So the listener is
+never called between a fetch that returned records and their acceptance, and a fetch that is
+cancelled meanwhile interrupts nothing: each step runs to its end in a task, and the next call waits
+for it.
 """
 
 from __future__ import annotations
@@ -69,7 +70,7 @@ class KafkaSubscription:
 
     @property
     def holds(self) -> bool:
-        """Whether the group, as far as it told us, still counts on our fence's generation."""
+        """Whether our fence's generation is still the group's, as far as the group let us know."""
         consumer = self._consumer
         return (
             self._fence.epoch > 0
@@ -138,7 +139,7 @@ class KafkaSubscription:
             raise self._lost(offsets)
 
     async def close(self) -> None:
-        """See the port. Says the same to everybody who calls it, when it is done."""
+        """See the port. Ends alike for everybody who calls it, once it is done."""
         if self._closing is None:
             self._closing = asyncio.create_task(self._leave())
             self._wake()

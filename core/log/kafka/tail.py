@@ -20,7 +20,7 @@ _LOOK_AGAIN_MS = 250
 
 
 class Tail:
-    """One reading of some topics; to be closed by whoever made it, which ends it."""
+    """One reading of some topics; to be closed by the caller, which ends it."""
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster

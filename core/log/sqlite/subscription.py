@@ -97,7 +97,7 @@ class SqliteSubscription:
             raise
 
     async def close(self) -> None:
-        """Leaves the group; raises OutageError if that could not be written, and has left."""
+        """Leaves the group, also where that cannot be written, which raises OutageError."""
         if self._closed:
             return
         self._closed = True
@@ -113,8 +113,8 @@ class SqliteSubscription:
             self._when_closed(self)
 
     async def _join(self) -> None:
-        """Tells the listener, to the end: a fetch that is cancelled meanwhile interrupts nothing,
-        and the next call waits for it. Half told, the listener would give up what it never had."""
+        """Calls the listener, to the end: a fetch that is cancelled meanwhile interrupts nothing,
+        and the next call waits for it. Called by halves, it would give up what it never had."""
         if self._joining is None:
             self._assignment = frozenset(self._cursors)
             self._joining = asyncio.create_task(self._listener.assigned(self._assignment))

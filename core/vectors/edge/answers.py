@@ -1,4 +1,4 @@
-"""What the engine's process answers, read: anything of another shape is nonsense."""
+"""Reads what the engine's process answers; anything of another shape is nonsense."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ BOUNDS = Bounds(64 << 20, 256 << 20)
 
 
 class Spec(NamedTuple):
-    """A collection, as ``CollectionSpec`` says."""
+    """A collection: ``CollectionSpec`` as plain data."""
 
     name: str
     embedder: str

@@ -30,14 +30,14 @@ _SHOWN = 300
 
 
 class RefusedError(ValueError):
-    """The server has understood, and said no; whoever asked knows what that can mean."""
+    """The server understood the request and refused it; the caller knows what that can mean."""
 
 
 class Connection:
     """Sends requests, and turns what can go wrong into our errors.
 
     A server that is away, overloaded, full, out of time or closed to us is an OutageError that
-    names it; one that says no is a RefusedError.
+    names it; one that refuses a request is a RefusedError.
     """
 
     def __init__(self, client: AsyncQdrantClient, url: str) -> None:

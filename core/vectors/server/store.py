@@ -159,7 +159,7 @@ class QdrantVectorStore:
                     collection, field, facet_filter=wire.conditions(where), limit=limit, exact=True
                 )
             )
-        # Values whose last point is gone may still be in the index, and are told with 0.
+        # Values whose last point is gone may still be in the index, and are listed with 0.
         return {str(hit.value): hit.count for hit in answer.hits if hit.count}
 
     async def count(self, collection: str, where: Filter | None = None) -> int:
@@ -217,7 +217,7 @@ class QdrantVectorStore:
         try:
             await self._connection.ask(self._client.create_collection(spec.name, {name: params}))
         except RefusedError:
-            # Another process was quicker, and what it has made will do, or is told apart.
+            # Another process was quicker, and what it has made will do, or is seen to differ.
             if (made := await self._look(spec.name)) is None:
                 raise
             return made
@@ -270,7 +270,7 @@ class QdrantVectorStore:
     async def _explained(
         self, collection: str, embedder: str | None = None, dims: set[int] | None = None
     ) -> AsyncIterator[None]:
-        """Looks into a refusal: the reason is told by the collection, not by the server's words,
+        """Looks into a refusal: the reason is found in the collection, not in the server's words,
         which differ between versions."""
         try:
             yield

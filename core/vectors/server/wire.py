@@ -26,7 +26,7 @@ _INDEXED = "indexed"
 
 
 class Found(NamedTuple):
-    """A collection as the server tells it; ``complete`` once all of its indexes were made."""
+    """A collection as the server describes it; ``complete`` once all of its indexes were made."""
 
     spec: CollectionSpec
     complete: bool
@@ -58,14 +58,15 @@ def completed(indexed: Sequence[str]) -> dict[str, object]:
 
 
 def found(name: str, info: models.CollectionInfo) -> Found | None:
-    """None for a collection that is not of our making: its vectors have no name, or several."""
+    """A described collection; None for one that is not ours: its vectors have no name, or
+    several."""
     vectors = info.config.params.vectors
     if not isinstance(vectors, dict) or len(vectors) != 1:
         return None
     [(embedder, params)] = vectors.items()
     promised = (info.config.metadata or {}).get(_INDEXED)
     fields = [str(field) for field in promised or ()]
-    # Of two processes that add indexes at a time, one may not have told of the other's.
+    # Of two processes that add indexes at a time, one may not have listed the other's.
     fields += sorted(field for field in info.payload_schema if field not in fields)
     spec = CollectionSpec(name, unquote(embedder), params.size, tuple(fields))
     return Found(spec, promised is not None)
@@ -86,7 +87,8 @@ def point_structs(embedder: str, points: Sequence[Point]) -> dict[str, models.Po
 
 
 def merges(payloads: Mapping[str, Payload]) -> list[models.SetPayloadOperation]:
-    """By a filter, which finds a point or not: a point named by its id would have to be there."""
+    """Requests that merge payloads. Each selects its point by a filter, which may find none: a
+    point that is named by its id would have to be there."""
     return [
         models.SetPayloadOperation(
             set_payload=models.SetPayload(
@@ -127,7 +129,7 @@ def query(
 
 
 def conditions(where: Filter | None) -> models.Filter | None:
-    """None, which is everything, where there are no conditions."""
+    """The server's form of a filter; None, which is everything, where it has no conditions."""
     if where is None or not (where.must or where.must_not):
         return None
     return models.Filter(must=_matches(where.must), must_not=_matches(where.must_not))

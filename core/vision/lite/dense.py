@@ -61,7 +61,7 @@ def iou(a: Boxes, b: Boxes) -> Boxes:
 
 
 def _cell_boxes(maps: Maps, side: int) -> Boxes:
-    """The box each cell tells, ``(g * g, 4)``."""
+    """The box each cell predicts, ``(g * g, 4)``."""
     grid = maps.centres.shape[-1]
     centre = (np.arange(grid) + 0.5) * _STRIDE
     x, y = np.meshgrid(centre, centre)
@@ -73,7 +73,7 @@ def _cell_boxes(maps: Maps, side: int) -> Boxes:
 def _group(
     maps: Maps, foreground: npt.NDArray[np.float32], side: int, threshold: float
 ) -> list[tuple[Boxes, float, npt.NDArray[np.float64]]]:
-    """Merge cells that tell the same box; drop boxes that only repeat what others claimed."""
+    """Merge cells that predict the same box; drop boxes that only repeat what others claimed."""
     boxes = _cell_boxes(maps, side)
     scores = np.sqrt(foreground * maps.centres).ravel()
     chances = maps.classes[1:].reshape(len(maps.classes) - 1, -1)
@@ -141,8 +141,8 @@ def sightings(maps: Maps, side: int, threshold: float) -> list[Sighting]:
     fine = np.asarray(cv2.resize(foreground, (side, side)), np.float32)
     owner, depth = _owners(np.stack([box for box, _, _ in found]), side)
     result: list[Sighting] = []
-    for k, (told, score, chances) in enumerate(found):
-        box = told
+    for k, (predicted, score, chances) in enumerate(found):
+        box = predicted
         near = (owner == k) & (depth < _REACH)
         mine = _main_parts((fine > 0.5) & near)
         if mine.any():

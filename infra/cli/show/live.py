@@ -30,7 +30,7 @@ class StatusView:
     def __init__(self) -> None:
         self._console = screen.err()
         self._live = Live(console=self._console, transient=True, auto_refresh=False)
-        self._said = ""
+        self._last_line = ""
 
     def screen(self) -> AbstractContextManager[object]:
         """While it is open, what others print to stderr stands above the picture."""
@@ -46,7 +46,7 @@ class StatusView:
         self._console.print(escape(text))
 
     async def show(self, observer: Observer) -> None:
-        """Until it is cancelled. While the log or a store is away, it says that."""
+        """Renews it until cancelled. While the log or a store is away, it shows that."""
         while True:
             try:
                 status = await observer.status()
@@ -62,8 +62,8 @@ class StatusView:
                 await asyncio.sleep(_LINE_EVERY_S)
 
     def _line(self, text: str) -> None:
-        if text != self._said:
-            self._said = text
+        if text != self._last_line:
+            self._last_line = text
             self._console.print(escape(text))
 
 

@@ -28,7 +28,7 @@ class Meter:
         self._console = screen.err()
         self._done = 0
         self._total = total
-        self._said = time.monotonic()
+        self._printed_at = time.monotonic()
         self._bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -58,8 +58,8 @@ class Meter:
         self._done += 1
         self._bar.advance(self._task)
         now = time.monotonic()
-        if not self._console.is_terminal and now - self._said >= _LINE_EVERY_S:
-            self._said = now
+        if not self._console.is_terminal and now - self._printed_at >= _LINE_EVERY_S:
+            self._printed_at = now
             self._line()
 
     def _line(self) -> None:

@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from core.events import Match, MediaTagged, TaggedItem
-from core.results.reading import Said
+from core.results.reading import Published
 
 _COLOURS = {"complete": "green", "partial": "yellow", "failed": "red"}
 _WHY_NO_MATCHES = {
@@ -38,10 +38,10 @@ def medium(console: Console, tagged: MediaTagged, matches: int) -> None:
         console.print(f"  [dim]{escape(line)}[/]", soft_wrap=True)
 
 
-def overview(said: Iterable[Said]) -> Table:
+def overview(newest: Iterable[Published]) -> Table:
     """One line a medium."""
     shown = table("Medium", "File", "Status", "Said at", "Frames", "Items", "Best match")
-    for one in said:
+    for one in newest:
         tagged = one.tagged
         best = max(
             (match for item in tagged.items for match in item.matches),

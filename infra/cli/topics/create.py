@@ -50,9 +50,9 @@ async def _create(settings: Settings) -> list[Topic]:
         await log.create_topics(wanted)
         after = await log.topics()
         factors = await replication_factors(log)
-    told = {spec.name: drift(spec, after[spec.name]) for spec in wanted}
+    drifts = {spec.name: drift(spec, after[spec.name]) for spec in wanted}
     asked = settings.kafka.replication_factor
-    for name in told.keys() & factors.keys():
+    for name in drifts.keys() & factors.keys():
         if asked not in (factors[name], -1):
-            told[name].append(f"replication factor {factors[name]} instead of {asked}")
-    return [Topic(name, name not in before, words) for name, words in told.items()]
+            drifts[name].append(f"replication factor {factors[name]} instead of {asked}")
+    return [Topic(name, name not in before, words) for name, words in drifts.items()]

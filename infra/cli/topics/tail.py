@@ -43,7 +43,7 @@ def tail(
         From, typer.Option("--from", help="Where to begin; a group, only its first time.")
     ] = From.EARLIEST,
     follow: Annotated[
-        bool, typer.Option("--follow", "-f", help="Go on with what is said from now on.")
+        bool, typer.Option("--follow", "-f", help="Go on with what is published from now on.")
     ] = False,
     as_json: AsJson = False,
     data_dir: DataDir = None,
@@ -163,9 +163,9 @@ def _structured(event: Event[Data]) -> dict[str, Any]:
 def _summary(event: dict[str, Any]) -> str:
     if event["data"] is None:
         return f"{event['subject']}  removed"
-    told = {
+    shown = {
         name: value if isinstance(value, str | int) else len(value)
         for name, value in event["data"].items()
         if value not in (None, "", []) and name != "media_id" and not isinstance(value, dict)
     }
-    return f"{event['subject']}  {json.dumps(told, ensure_ascii=False)}"
+    return f"{event['subject']}  {json.dumps(shown, ensure_ascii=False)}"

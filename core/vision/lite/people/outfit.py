@@ -1,6 +1,6 @@
 """What somebody wears, judged from the shares of a body: one dress or two pieces, which piece.
 
-Only what the body shows decides here; the words come later, from the crop heads, which are told
+Only what the body shows decides here; the words come later, from the crop heads, which are given
 how much each word fits what was seen (:class:`Leanings`).
 """
 
@@ -78,10 +78,10 @@ def read_legs(body: Body, covers: Covers) -> Legs:
     reach = float(steps[covered[-1]]) if len(covered) else 0.0
     below = seen & (steps > reach) & (steps < 1.9)
     shins = seen & (steps > 1.15) & (steps < 1.85)
-    told = dressed[shins].sum() + bare[shins].sum()
+    counted = dressed[shins].sum() + bare[shins].sum()
     return Legs(
         seen=float(steps[seen].max()) if seen.any() else 0.0,
-        bare=float(bare[shins].sum() / told) if told >= 3 else None,
+        bare=float(bare[shins].sum() / counted) if counted >= 3 else None,
         reach=reach,
         hem=bool(bare[below].sum() >= 2),
         forked=_forked(tracks, covers, clothes, reach),

@@ -3,7 +3,7 @@
 Two small networks after V. Bazarevsky et al., "BlazePose: On-device Real-time Body Pose Tracking"
 (2020), and the MediaPipe graphs that run them: one finds people on a 224 px view, the other looks
 at one person upright in a 256 px square and gives 33 landmarks and a silhouette.
-``train/convert_pose.py`` tells where the weights come from.
+``train/convert_pose.py`` shows where the weights come from.
 """
 
 from __future__ import annotations
