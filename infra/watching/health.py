@@ -309,6 +309,11 @@ async def _catalog(settings: Settings, profile: Profile | None) -> Check:
         return Check("catalog", "down", str(error), "upgrade tagging-engine")
     except TaggingError as error:
         return Check("catalog", "down", str(error), "see to the Qdrant server")
+    if catalog.set_aside:
+        where = ", ".join(map(str, catalog.set_aside))
+        serving = f"{catalog.collection or 'nothing'} serves"
+        advice = "restore it from a copy, or remove it; a lost catalog: tagger catalog add DIR"
+        return Check("catalog", "degraded", f"{serving}; damaged and set aside: {where}", advice)
     if catalog.collection is None:
         return Check(
             "catalog", "degraded", f"no catalog {settings.catalog} yet", "tagger catalog add DIR"

@@ -47,11 +47,15 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class ServingCatalog:
-    """The collection that items are matched against, and whose vectors it holds; None if none
-    is."""
+    """The collection that items are matched against, and whose vectors it holds; None if none is.
+
+    Attributes:
+        set_aside: what of the data folder's vectors could not be read, where it lies now.
+    """
 
     collection: str | None
     embedder: str | None
+    set_aside: tuple[Path, ...] = ()
 
 
 def choices(settings: Settings) -> list[Choice]:
@@ -270,17 +274,20 @@ async def open_vectors(settings: Settings) -> AsyncIterator[VectorStore]:
 async def serving_catalog(settings: Settings) -> ServingCatalog:
     """The collection that the catalog's pointer names; opens no engine, so it works beside one."""
     if settings.qdrant.url:
+        aside: tuple[Path, ...] = ()
         async with open_vectors(settings) as vectors:
             name = await vectors.serving(settings.catalog)
             held = {each.name: each.embedder for each in (await vectors.collections()).values()}
     else:
         from core.vectors.edge.engine import look
+        from core.vectors.edge.records import damaged
 
         folder = settings.data_dir.absolute() / "vectors"
         serving, collections = await asyncio.to_thread(look, folder)
         name = serving.get(settings.catalog)
         held = {each: spec.embedder for each, spec in collections.items()}
-    return ServingCatalog(name, held.get(name) if name is not None else None)
+        aside = tuple(await asyncio.to_thread(damaged, folder))
+    return ServingCatalog(name, held.get(name) if name is not None else None, aside)
 
 
 @asynccontextmanager

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from core.errors import CollectionMissingError, EmbedderMismatchError, FormatError
-from core.files.durable import make_folder, replace_file, sync_folder
+from core.errors import CollectionMissingError, EmbedderMismatchError
+from core.files.durable import make_folder, sync_folder
+from core.vectors.edge.records import (
+    SERVING,
+    SPEC,
+    serving_of,
+    specs_of,
+    write_serving,
+    write_spec,
+)
 from core.vectors.edge.shard import Shard
 from core.vectors.edge.wire import Found, Record, Spec, Where
 
-_FORMAT = 1
-_SPEC = "spec.json"
-_SERVING = "serving.json"
 _SHARD = "shard"
 
 
@@ -29,16 +33,14 @@ class Engine:
 
     def __init__(self, folder: Path) -> None:
         self._home = folder / "collections"
-        self._serving_file = folder / _SERVING
+        self._serving_file = folder / SERVING
         make_folder(self._home)
         self._shards: dict[str, Shard] = {}
-        self._specs: dict[str, Spec] = {}
         for path in self._home.iterdir():
-            if (path / _SPEC).exists():
-                self._specs[path.name] = _read_spec(path / _SPEC)
-            else:
+            if not (path / SPEC).exists():
                 shutil.rmtree(path, ignore_errors=True)
-        self._serving = _read(self._serving_file) if self._serving_file.exists() else {}
+        self._specs = specs_of(self._home, set_aside=True)
+        self._serving = serving_of(self._serving_file, self._specs, set_aside=True)
 
     def create(self, spec: Spec) -> None:
         known = self._specs.get(spec.name)
@@ -63,7 +65,7 @@ class Engine:
             return
         self._point({alias: at for alias, at in self._serving.items() if at != name})
         folder = self._home / name
-        (folder / _SPEC).unlink()
+        (folder / SPEC).unlink()
         sync_folder(folder)
         del self._specs[name]
         if shard := self._shards.pop(name, None):
@@ -147,13 +149,12 @@ class Engine:
         self._shards[spec.name] = shard
 
     def _remember(self, spec: Spec) -> None:
-        words = json.dumps({"format": _FORMAT, **spec._asdict()}, indent=2)
-        replace_file(self._home / spec.name / _SPEC, words.encode())
+        write_spec(self._home / spec.name / SPEC, spec)
         self._specs[spec.name] = spec
 
     def _point(self, serving: dict[str, str]) -> None:
         if serving != self._serving:
-            replace_file(self._serving_file, json.dumps(serving, indent=2).encode())
+            write_serving(self._serving_file, serving)
             self._serving = serving
 
     def _spec(self, name: str) -> Spec:
@@ -186,9 +187,8 @@ def look(folder: Path) -> tuple[dict[str, str], dict[str, Spec]]:
 
     Raises FormatError as an Engine would.
     """
-    serving, home = folder / _SERVING, folder / "collections"
-    specs = [_read_spec(path) for path in home.glob(f"*/{_SPEC}")]
-    return _read(serving) if serving.exists() else {}, {spec.name: spec for spec in specs}
+    specs = specs_of(folder / "collections", set_aside=False)
+    return serving_of(folder / SERVING, specs, set_aside=False), specs
 
 
 def _check_dim(spec: Spec, size: int) -> None:
@@ -196,18 +196,3 @@ def _check_dim(spec: Spec, size: int) -> None:
         raise ValueError(
             f"collection {spec.name!r} takes vectors of {spec.dim} numbers, not {size // 4}"
         )
-
-
-def _read_spec(path: Path) -> Spec:
-    words = _read(path)
-    if words.pop("format", None) != _FORMAT:
-        raise FormatError(f"{path} is of a newer version: upgrade, or name another folder")
-    return Spec(**{**words, "indexed": tuple(words["indexed"])})
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        words: dict[str, Any] = json.loads(path.read_bytes())
-    except ValueError as error:
-        raise FormatError(f"{path} is damaged: restore it, or remove it and rebuild") from error
-    return words

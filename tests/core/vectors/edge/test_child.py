@@ -85,7 +85,9 @@ def test_trouble_of_the_engine_says_what(error: Exception, kind: type[Exception]
 
 def test_a_folder_that_cannot_be_used_is_told_at_the_start(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    (tmp_path / "serving.json").write_text("{")
+    newer = tmp_path / "collections" / "items" / "spec.json"
+    newer.parent.mkdir(parents=True)
+    newer.write_text('{"format": 99}')
 
     with pytest.raises(OutageError, match="the vector engine failed"):
         open_service(str(tmp_path / "file"))

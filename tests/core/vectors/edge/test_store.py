@@ -18,6 +18,7 @@ import pytest
 from core.errors import BusyError, FormatError, OutageError
 from core.vectors.edge.engine import Engine
 from core.vectors.edge.process import EngineProcess
+from core.vectors.edge.records import damaged
 from core.vectors.edge.shard import Shard
 from core.vectors.edge.store import EdgeVectorStore
 from core.vectors.edge.wire import Record, Spec, Where
@@ -216,19 +217,53 @@ def test_half_a_collection_is_none(tmp_path: Path) -> None:
     engine.close()
 
 
-@pytest.mark.parametrize(
-    ("words", "says"), [('{"format": 2}', "newer version"), ('{"form', "damaged"), ("", "damaged")]
-)
-def test_a_collection_that_cannot_be_read_is_not_guessed_at(
-    tmp_path: Path, words: str, says: str
-) -> None:
+def test_a_collection_of_a_newer_version_is_not_guessed_at(tmp_path: Path) -> None:
     engine = Engine(tmp_path)
     engine.create(_PLAIN)
     engine.close()
+    (tmp_path / "collections" / "items" / "spec.json").write_text('{"format": 2}')
+
+    with pytest.raises(FormatError, match="newer version"):
+        Engine(tmp_path)
+
+
+DAMAGED = ["", '{"form', "[1]", "{}", '{"format": 1}', '{"format": null}', "[" * 100_000, "\x00"]
+
+
+@pytest.mark.parametrize("words", DAMAGED, ids=range(len(DAMAGED)))
+def test_a_damaged_collection_is_set_aside_and_the_others_go_on(tmp_path: Path, words: str) -> None:
+    engine = Engine(tmp_path)
+    engine.create(_PLAIN)
+    engine.create(_PLAIN._replace(name="others"))
+    engine.close()
     (tmp_path / "collections" / "items" / "spec.json").write_text(words)
 
-    with pytest.raises(FormatError, match=says):
-        Engine(tmp_path)
+    engine = Engine(tmp_path)
+
+    assert [spec.name for spec in engine.collections()] == ["others"]
+    (aside,) = damaged(tmp_path)
+    assert (aside / "shard").is_dir()
+    engine.create(_PLAIN)
+    assert engine.count("items", _ALL) == 0
+    engine.close()
+
+
+@pytest.mark.parametrize("words", ["", "[1]", '{"shop": 3}', "[" * 100_000])
+def test_where_the_pointer_is_damaged_each_catalog_serves_its_newest_generation(
+    tmp_path: Path, words: str
+) -> None:
+    engine = Engine(tmp_path)
+    for name in ("shop__g2", "shop__g10", "other__g1", "media_items__ab"):
+        engine.create(_PLAIN._replace(name=name))
+    engine.serve("shop", "shop__g10")
+    engine.close()
+    (tmp_path / "serving.json").write_text(words)
+
+    engine = Engine(tmp_path)
+
+    assert [engine.serving(alias) for alias in ("shop", "other")] == ["shop__g10", "other__g1"]
+    assert [path.name for path in damaged(tmp_path)] == ["serving.json-1.damaged"]
+    engine.close()
 
 
 async def test_a_store_of_a_newer_version_is_refused_at_the_start(tmp_path: Path) -> None:
