@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from catalog.folder import ProductPicture
 from core.errors import PermanentError, TaggingError
-from core.events import MediaTagged
-from core.intake.announcements import Announcement, ledger_prefix, parse_announcement
+from core.events import MediaTagged, Product
+from core.intake.announcements import Announcement, announcement, ledger_prefix
 from core.intake.intake import Intake, Submission
 from core.intake.originals import FileMark
 from core.ports import Ports
+from core.results.answered import answer
 from core.results.answers import listening
-from core.results.reading import result
 
 PRODUCER = "catalog"
 _TOGETHER = 256
@@ -53,17 +54,17 @@ async def plan(ports: Ports, place: str, pictures: Sequence[ProductPicture]) -> 
     entries = {
         entry.upload.uri: entry
         for key, value in await ports.state.scan(ledger_prefix(PRODUCER, place))
-        for entry in (parse_announcement(key, value),)
+        if (entry := await announcement(ports.state, key, value)) is not None
     }
     made = Plan()
     for picture in pictures:
         uri = picture.path.as_uri()
         entry = entries.get(uri)
-        told = entry is not None and entry.upload.product == picture.product
+        told = entry is not None and _stored(entry.upload.product) == _stored(picture.product)
         tagged, lost = None, False
         try:
             if entry is not None and entry.announced and told:
-                tagged = await _answer(ports, entry.upload.media_id, entry.root)
+                tagged = await answer(ports, entry.upload.media_id, entry.root)
         except PermanentError:
             lost = True  # what cannot be read any more is made anew
         known = entry is not None and entry.announced and told and not lost
@@ -117,10 +118,11 @@ async def stock(ports: Ports, made: Plan, on_done: OnDone) -> None:
             raise group.exceptions[0] from group  # one outcome ends them all: who listens failed
 
 
-async def _answer(ports: Ports, media_id: str, root: str) -> MediaTagged | None:
-    tagged = await result(ports, media_id)
-    answered = tagged is not None and any(upload.root == root for upload in tagged.uploads)
-    return tagged if answered else None
+def _stored(product: Product | None) -> str | None:
+    """What of a product is kept and compared: its JSON, whatever order the columns are in."""
+    if product is None:
+        return None
+    return json.dumps(json.loads(product.model_dump_json()), sort_keys=True)
 
 
 def _changed(path: Path, entry: Announcement) -> bool:

@@ -31,12 +31,15 @@ from core.events import (
     Product,
 )
 from core.ids import frame_id
+from core.intake.room import Room
 from core.media.decode import Decoder
 from core.media.decoded import Decoded
 from core.paths import first, leads_to
 from core.results.parts import FrameList, PartStore
 from core.runtime.stage import Context, Output, Stage
 from core.state.port import StateStore
+
+_MANY_BYTES = 64 << 20
 
 
 class FramesStage(Stage):
@@ -106,8 +109,16 @@ class FramesStage(Stage):
                     scene_end_ms=file.scene_end_ms,
                 )
             )
+        await self._check_room(decoded)
         await self._blobs.put(blobs)
         return frames
+
+    async def _check_room(self, decoded: Decoded) -> None:
+        """Frames of one video that do not fit on the disk stop nobody else; those of ordinary media
+        have what is left for the work under way."""
+        size = sum(file.path.stat().st_size for file in decoded.frames)
+        if size > _MANY_BYTES:
+            await Room(self._blobs).check(size, f"{len(decoded.frames)} key frames")
 
     def _published(self, known: FrameList) -> list[Output]:
         framed = known.framed

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from core.blobs.keys import data_hash, data_key
 from core.blobs.port import Blob, BlobStore
+from core.bounds import MOST_BYTES
 from core.envelope import Event, dataref, decode, encode
 from core.errors import BlobMissingError, LimitExceededError, SchemaError
 from core.events import Data
@@ -19,7 +20,7 @@ from core.log.port import Message, Record
 INLINE_LIMIT = 900_000
 """Bytes of data that travel inside a record; Kafka refuses records over 1 MB by default."""
 
-REFERRED_LIMIT = 64 << 20
+REFERRED_LIMIT = MOST_BYTES
 """Bytes of data that a record may refer to: what a reader must be able to hold in memory."""
 
 

@@ -11,6 +11,8 @@ distributed tracing (W3C Trace Context).
 
 from __future__ import annotations
 
+import base64
+import binascii
 import json
 import re
 import time
@@ -22,6 +24,7 @@ from typing import Any, Generic, TypeVar, cast
 
 from pydantic import ValidationError
 
+from core.bounds import check_attribute, check_attributes, check_json, is_attribute
 from core.errors import NewerEventError, SchemaError
 from core.events import MODELS, Data, DeadLetter, Purpose, Tombstone
 from core.log.port import Message, Record
@@ -33,12 +36,14 @@ _STRUCTURED = "application/cloudevents+json"
 _KNOWN: tuple[type[Data], ...] = (*MODELS, DeadLetter)
 _BY_TYPE: dict[str, type[Data]] = {model.type(): model for model in _KNOWN}
 _TYPES: dict[str, str] = {model.topic: model.type() for model in _KNOWN}
-_VERSIONED = re.compile(r"(?P<name>.+)\.v(?P<major>\d+)$")
+_VERSIONED = re.compile(r"(?P<name>.+)\.v(?P<major>[1-9][0-9]{0,8})")
+PURPOSES = ("query", "catalog")
 _REQUIRED = ("ce_id", "ce_source", "ce_type", "ce_subject", "ce_root")
 _OURS = frozenset(
     [
         *_REQUIRED,
-        *("ce_specversion", "ce_time", "ce_data", "ce_datacontenttype", "ce_traceparent"),
+        *("ce_specversion", "ce_time", "ce_datacontenttype", "ce_traceparent"),
+        *("ce_data", "ce_data_base64"),
         *("ce_pipeline", "ce_purpose", "ce_frame", "ce_target", "ce_replay", "ce_dataref"),
         *("content-type", "traceparent"),
     ]
@@ -138,15 +143,17 @@ def encode_structured(event: Event[Data]) -> Message:
 
 
 def dataref(record: Record) -> str | None:
-    """The blob key that holds the record's data, if it is not inline."""
-    if _structured(record):
-        return cast("str | None", _parse_structured(record).get("ce_dataref"))
-    return record.headers.get("ce_dataref")
+    """The blob key that holds the record's data, if it is not inline; raises SchemaError."""
+    headers = _parse_structured(record) if _structured(record) else record.headers
+    reference = headers.get("ce_dataref")
+    if reference is not None:
+        check_attribute("ce_dataref", reference)
+    return cast("str | None", reference)
 
 
 def attributes_of(record: Record) -> dict[str, str]:
-    """The attributes of an event in either mode that may not be worth the name: what can be read
-    of them."""
+    """The attributes of an event in either mode that may not be worth the name: those that keep
+    to their bounds. Raises nothing."""
     try:
         headers = _parse_structured(record) if _structured(record) else record.headers
     except SchemaError:
@@ -154,41 +161,76 @@ def attributes_of(record: Record) -> dict[str, str]:
     return {
         header.removeprefix("ce_"): text
         for header, text in headers.items()
-        if (header.startswith("ce_") or header == "traceparent")
-        and isinstance(text, str)
-        and header not in ("ce_data", "ce_data_base64")
+        if is_attribute(header) and is_proper(header, text)
     }
+
+
+def is_proper(header: str, text: object) -> bool:
+    """Whether an attribute keeps to its bounds."""
+    try:
+        check_attribute(header, text)
+    except SchemaError:
+        return False
+    return header != "ce_purpose" or text in PURPOSES
 
 
 def decode(record: Record, referenced: bytes | None = None) -> Event[Data]:
     """Reads either mode, and tombstones; ``referenced`` is what :func:`dataref` pointed at.
 
     Raises:
-        SchemaError: an attribute is missing or the data does not follow its model.
-        NewerEventError: the type's major version is one that this build does not know.
+        SchemaError: an attribute is missing or out of its bounds, or the data does not follow its
+            model, or belongs on another topic.
+        NewerEventError: the type is that of the topic, in a major version that this build does
+            not know.
     """
     headers: Mapping[str, Any] = record.headers
     if record.value is None and "dead_letter" not in headers:
         return _tombstone(record)
     if "dead_letter" in headers:  # its value is the original's, its data a header
-        body = headers["dead_letter"].encode()
+        body = str(headers["dead_letter"]).encode(errors="replace")
     elif _structured(record):
         headers = _parse_structured(record)
-        inline = headers.get("ce_data")
-        body = referenced if referenced is not None else json.dumps(inline).encode()
+        body = referenced if referenced is not None else _inline(headers)
     else:
         body = referenced if referenced is not None else record.value or b""
     for header in _REQUIRED:
         if not headers.get(header):
             name = header.removeprefix("ce_")
             raise SchemaError(f"CloudEvents attribute '{name}' is missing on {record.topic}")
-    return _event(headers, parse(headers["ce_type"], body))
+    check_attributes(headers)
+    event_type = headers["ce_type"]
+    if event_type not in _BY_TYPE and is_newer(event_type, record.topic):
+        raise NewerEventError(
+            f"the event at {record.place} is of type '{event_type}', this build knows"
+            f" '{_TYPES[record.topic]}': upgrade me, or step over it with"
+            f" `tagger dlq bury {record.place}`; nothing was skipped"
+        )
+    data = parse(event_type, body)
+    if data.topic != record.topic and (expected := _TYPES.get(record.topic)):
+        raise SchemaError(f"expected {expected} on {record.topic}, got {event_type}")
+
+    if data.media_id != headers["ce_subject"]:
+        raise SchemaError(f"{event_type}: media_id is not the event's subject")
+    return _event(headers, data)
+
+
+def is_newer(event_type: str | None, topic: str) -> bool:
+    """Whether it is a topic's own type in a major version that this build does not know. A stage
+    stops for these and no others: a stranger's type is only a stranger's."""
+    if event_type is None or (match := _VERSIONED.fullmatch(event_type)) is None:
+        return False
+    return any(
+        topic == match["name"] == model.topic and int(match["major"]) > model.version
+        for model in MODELS
+    )
 
 
 def _tombstone(record: Record) -> Event[Data]:
     """Others write tombstones without any header; what such a one leaves unsaid is its place."""
     if record.key is None:
         raise SchemaError(f"a record on {record.topic} has neither a key nor a value")
+    # Its key may be of a frame, and nothing is stored of it.
+    check_attributes({"ce_subject": record.key, **record.headers}, segments=False)
     place = f"{record.topic}/{record.partition}/{record.offset}"
     unsaid = {"ce_id": place, "ce_source": f"/topics/{record.topic}", "ce_subject": record.key}
     headers = {**unsaid, "ce_root": place, **record.headers}
@@ -196,9 +238,19 @@ def _tombstone(record: Record) -> Event[Data]:
     return _event(headers, gone)
 
 
+def _inline(headers: Mapping[str, Any]) -> bytes:
+    """The data of an event in structured mode, as the bytes it would be in binary mode."""
+    if "ce_data_base64" not in headers:
+        return json.dumps(headers.get("ce_data")).encode()
+    try:
+        return base64.b64decode(headers["ce_data_base64"], validate=True)
+    except (TypeError, ValueError, binascii.Error) as error:
+        raise SchemaError(f"structured CloudEvent: data_base64: {error}") from error
+
+
 def _event(headers: Mapping[str, Any], data: Data) -> Event[Data]:
     purpose = headers.get("ce_purpose", "query")
-    if purpose not in ("query", "catalog"):
+    if purpose not in PURPOSES:
         raise SchemaError(f"purpose '{purpose}' is neither 'query' nor 'catalog'")
     return Event(
         id=headers["ce_id"],
@@ -218,10 +270,11 @@ def _event(headers: Mapping[str, Any], data: Data) -> Event[Data]:
 
 
 def parse(event_type: str, body: bytes) -> Data:
-    """The data of a type; raises SchemaError or NewerEventError."""
+    """The data of a type; raises SchemaError."""
     model = _BY_TYPE.get(event_type)
     if model is None:
-        raise _unknown(event_type)
+        raise SchemaError(f"unknown event type '{event_type}'")
+    check_json(body)
     try:
         return model.model_validate_json(body)
     except ValidationError as error:
@@ -254,17 +307,6 @@ def _written(milliseconds: int) -> str:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _unknown(event_type: str) -> SchemaError | NewerEventError:
-    match = _VERSIONED.match(event_type)
-    for model in MODELS:
-        if match and match["name"] == model.topic and int(match["major"]) > model.version:
-            return NewerEventError(
-                f"an event of type '{event_type}' arrived, this build knows '{model.type()}':"
-                " upgrade me; nothing was skipped"
-            )
-    return SchemaError(f"unknown event type '{event_type}'")
-
-
 def _structured(record: Record) -> bool:
     """A dead letter is in binary mode, whatever its original was in."""
     headers = record.headers
@@ -274,16 +316,35 @@ def _structured(record: Record) -> bool:
 def _extensions(headers: Mapping[str, Any]) -> dict[str, str]:
     if headers.keys() <= _OURS:
         return {}
-    others = sorted(headers.keys() - _OURS)
-    return {name.removeprefix("ce_"): headers[name] for name in others if name.startswith("ce_")}
+    others = [name for name in sorted(headers.keys() - _OURS) if name.startswith("ce_")]
+    for name in others:
+        check_attribute(name, headers[name])
+    return {name.removeprefix("ce_"): headers[name] for name in others}
 
 
 def _parse_structured(record: Record) -> dict[str, Any]:
     """Its attributes, under the headers that would hold them in binary mode."""
+    value = record.value or b""
+    check_json(value)
     try:
-        attributes = json.loads(record.value or b"")
+        attributes = json.loads(value, parse_constant=_no_number)
     except ValueError as error:
         raise SchemaError(f"structured CloudEvent is not JSON: {error}") from error
     if not isinstance(attributes, dict):
         raise SchemaError("structured CloudEvent is not a JSON object")
-    return {f"ce_{name}": value for name, value in attributes.items()}
+    return {
+        f"ce_{name}": value if name in ("data", "data_base64") else _canonical(value)
+        for name, value in attributes.items()
+        if value is not None or name == "data"
+    }
+
+
+def _no_number(constant: str) -> float:
+    raise ValueError(f"{constant} is no number of JSON")
+
+
+def _canonical(value: object) -> object:
+    """Attributes may be whole numbers and truth values in JSON; headers say them in words."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value) if isinstance(value, int) else value

@@ -44,7 +44,8 @@ class SchemaError(PermanentError):
 
 
 class NewerEventError(StageStopError):
-    """An event of a newer major version arrived; upgrade this stage, its offset stays."""
+    """An event of a newer major version arrived; upgrade this stage, its offset stays, or step
+    over the event."""
 
 
 class UndecodableError(PermanentError):
@@ -55,8 +56,16 @@ class LimitExceededError(PermanentError):
     """The medium is larger than a configured limit; shrink it or raise the named setting."""
 
 
-class DecoderDiedError(TransientError):
-    """The child process that decoded this medium crashed, ran out of memory or out of time."""
+class DoesNotFitError(TransientError):
+    """One file needs more room than a disk has; free as much as is missing, or shrink it."""
+
+
+class TimeLimitError(LimitExceededError):
+    """Decoding this medium takes longer than it may; shorten it or raise the named setting."""
+
+
+class DecoderDiedError(PermanentError):
+    """Two child processes that decoded this medium crashed, ran out of memory, or stood still."""
 
 
 class BlobMissingError(PermanentError):

@@ -13,7 +13,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import Base64Bytes, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, Base64Bytes, BaseModel, ConfigDict, Field
 
 Purpose = Literal["query", "catalog"]
 Kind = Literal["picture", "video"]
@@ -22,10 +22,27 @@ Status = Literal["complete", "partial", "failed"]
 Vectors = npt.NDArray[np.float32]
 """``(n, dim) float32``, L2-normalised rows, so that a dot product is a cosine."""
 
+_MOST_WHOLE = 2**53 - 1
+Whole = Annotated[int, Field(ge=-_MOST_WHOLE, le=_MOST_WHOLE)]
+"""A number that every reader of JSON holds exactly, and every store takes (RFC 8259, section 6)."""
+
+
+def _finite(vector: bytes) -> bytes:
+    highest = vector[3::4]  # of an infinity or a NaN it is one of these, of a cosine never
+    strange = b"\x7f" in highest or b"\xff" in highest
+    if not vector or len(vector) % 4 or (strange and not _all_finite(vector)):
+        raise ValueError("a vector is one row of finite numbers")
+    return vector
+
+
+def _all_finite(vector: bytes) -> bool:
+    return bool(np.isfinite(np.frombuffer(vector, "<f4")).all())
+
 
 class _Model(BaseModel):
     # Lists are defaults by factory: pydantic copies any other one deeply, for each event anew.
-    model_config = ConfigDict(extra="allow", frozen=True)
+    # What is read may be no more than what is written: JSON has no infinity and no NaN.
+    model_config = ConfigDict(extra="allow", frozen=True, allow_inf_nan=False)
 
 
 class Data(_Model):
@@ -81,12 +98,12 @@ class Frame(_Model):
 
     frame_id: str
     blob_key: str
-    time_ms: int
+    time_ms: Whole
     timecode: str
-    width: int
-    height: int
-    scene_start_ms: int = 0
-    scene_end_ms: int = 0
+    width: Whole
+    height: Whole
+    scene_start_ms: Whole = 0
+    scene_end_ms: Whole = 0
 
 
 class Item(_Model):
@@ -107,7 +124,7 @@ class Item(_Model):
 class EmbeddedItem(Item):
     """An item with its vector: little-endian float32, base64, L2-normalised."""
 
-    vector: Base64Bytes
+    vector: Annotated[Base64Bytes, AfterValidator(_finite)]
 
     def array(self) -> npt.NDArray[np.float32]:
         """``(dim,) float32``."""
@@ -160,11 +177,11 @@ class MediaUploaded(Data):
     uri: str
     filename: str
     producer: str
-    announcement: int
+    announcement: Whole
     blob_key: str
     content_type: str
     kind: Kind
-    size: int
+    size: Whole
     product: Product | None = None
     prompt: str | None = None
 
@@ -193,7 +210,7 @@ class MediaFramed(Data):
     filename: str
     content_hash: str
     kind: Kind
-    duration_ms: int | None = None
+    duration_ms: Whole | None = None
     frames: list[Frame] = Field(default_factory=list)
     notes: list[str] = Field(default_factory=list)
     reason: str | None = None
@@ -294,13 +311,13 @@ class MediaTagged(Data):
 
     topic = "media.tagged"
 
-    revision: int
+    revision: Whole
     status: Status
     reason: str | None = None
     filename: str = ""
     content_hash: str = ""
     kind: Kind | None = None
-    duration_ms: int | None = None
+    duration_ms: Whole | None = None
     cached: bool = False
     uploads: list[Upload] = Field(default_factory=list)
     upload_count: int = 0
@@ -326,7 +343,10 @@ class DeadLetter(Data):
         stage: who gave it up, after how many ``attempts``.
         error: class of the error; ``reason`` its words for a person.
         origin_topic, origin_partition, origin_offset, origin_key: where the original stands.
-        origin_headers: the original's headers, JSON.
+        origin_headers: the original's headers, JSON; what is no text in them is written out.
+        origin_subject: the medium that the original is about, None where it names none.
+        origin_bytes: headers whose bytes are no UTF-8, as they were: base64. The key is ``""``.
+        origin_blob: blob key of the whole original, where it does not fit into a record.
     """
 
     topic = "dead.letters"
@@ -334,12 +354,15 @@ class DeadLetter(Data):
     stage: str
     error: str
     reason: str
-    attempts: int
+    attempts: Whole
     origin_topic: str
-    origin_partition: int
-    origin_offset: int
+    origin_partition: Whole
+    origin_offset: Whole
     origin_key: str | None = None
     origin_headers: dict[str, str] = Field(default_factory=dict)
+    origin_subject: str | None = None
+    origin_bytes: dict[str, str] = Field(default_factory=dict)
+    origin_blob: str | None = None
 
 
 MODELS: tuple[type[Data], ...] = (

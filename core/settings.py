@@ -49,6 +49,8 @@ class WatchSettings(_Section):
     undecodable_after_s: float = Field(60.0, ge=0)
     """A still file that does not decode is announced after this many seconds, so that its sender
     gets a reason."""
+    max_file_mb: int = Field(2048, ge=1)
+    """Larger files of a watched folder are refused, in MiB."""
 
 
 class BucketSettings(_Section):
@@ -69,15 +71,18 @@ class MediaSettings(_Section):
     """Decoding of pictures and videos."""
 
     workers: int = Field(2, ge=1)
-    """Child processes that decode."""
+    """Child processes that decode. While videos hold all of them there is one more for pictures."""
     max_pixels: int = Field(178_956_970, ge=1)
-    """Pictures and videos with more pixels a frame are refused."""
+    """Pictures with more pixels are refused."""
+    max_video_pixels: int = Field(36_000_000, ge=1)
+    """Videos with more pixels a frame are refused."""
     max_duration_s: float = Field(3 * 3600, gt=0)
     """Videos longer than this many seconds are refused."""
     max_side: int = Field(2048, ge=64)
     """Frames with a longer side are scaled down to it, in pixels."""
     time_limit_s: float = Field(1800.0, gt=0)
-    """A medium that takes longer to decode is given up, in seconds."""
+    """A video that takes longer to decode is given up, in seconds. So is one that gives no new
+    frame for 30 s, or takes more than 30 s and one for every 50 million pixels decoded."""
     memory_limit_mb: int = Field(4096, ge=256)
     """Memory that one decoding child may use, in MiB."""
     key_frame: Literal["sharpest", "start"] = "sharpest"

@@ -78,6 +78,9 @@ BATCH_FILL = Histogram(
     ["stage"],
     buckets=(0.125, 0.25, 0.375, 0.5, 0.625, 0.75, 0.875, 1.0),
 )
+UNREADABLE = Counter(
+    "tagger_unreadable_total", "Stored values that were found to be unreadable.", ["kind"]
+)
 ANNOUNCED = Counter("tagger_announced_total", "Media announced.", ["producer"])
 REFUSED = Gauge(
     "tagger_refused_media",

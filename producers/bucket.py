@@ -36,17 +36,23 @@ class BucketStatus(Standing):
     Attributes:
         arriving: of the seen, on their way in.
         too_large: of the seen, refused for their size.
+        no_room: of the seen, too large for what is left on the disk; tried again by each listing.
         unreadable: of the seen, those that the server does not give us; tried again now and then.
     """
 
     arriving: int
     too_large: int
     unreadable: int
+    no_room: int
 
     @property
     def refused(self) -> dict[str, int]:
         """How many are not taken in as they are, by reason."""
-        return {"too_large": self.too_large, "unreadable": self.unreadable}
+        return {
+            "too_large": self.too_large,
+            "unreadable": self.unreadable,
+            "no_room": self.no_room,
+        }
 
 
 class BucketProducer(Producer[Version, Version]):
@@ -122,4 +128,5 @@ class BucketProducer(Producer[Version, Version]):
             arriving=len(self._on_their_way),
             too_large=refusals.count("too_large"),
             unreadable=refusals.count("unreadable"),
+            no_room=refusals.count("no_room"),
         )

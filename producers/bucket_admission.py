@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from minio.error import S3Error
 
-from core.errors import OutageError, TaggingError
+from core.errors import DoesNotFitError, OutageError, TaggingError
 from core.files.scratch import temporary_folder
 from core.intake.intake import Announced, Intake, Submission
 from core.intake.originals import ChangedWhileReadError, UnreadableFileError
@@ -150,6 +150,8 @@ class BucketAdmission:
                 failed[version] = answer
             elif isinstance(answer, S3Error):
                 self.refusals.refuse(version, "unreadable", f"{answer.code}: {answer.message}")
+            elif isinstance(answer, DoesNotFitError):
+                self.refusals.refuse(version, "no_room", str(answer))
             elif answer is None:
                 self.refusals.forget(version)
             elif self._takes(answer):
@@ -158,14 +160,23 @@ class BucketAdmission:
 
     async def _fetch_one(
         self, version: Version, path: Path
-    ) -> Version | OutageError | S3Error | None:
+    ) -> Version | OutageError | DoesNotFitError | S3Error | None:
         def take(found: Version) -> bool:
             return self._is_new(found) and self._fits(found)
 
         try:
+            await self._check_room(version)
             return await self._downloads.fetch(version, path, take)
-        except (OutageError, S3Error) as error:
+        except (OutageError, DoesNotFitError, S3Error) as error:
             return error
+
+    async def _check_room(self, version: Version) -> None:
+        """It takes its room twice where originals are kept on this machine: as it comes, and as it
+        is stored."""
+        try:
+            await self._intake.check_room(Path(version.key), version.size, beside=version.size)
+        except OutageError as error:
+            raise NoRoomError(str(error)) from error
 
     async def _blame(self, failed: dict[Version, OutageError], some_came: bool) -> None:
         """Tells objects that cannot be read, and would pause all, from what is really away."""
@@ -205,6 +216,8 @@ class BucketAdmission:
             self.announced += outcome.new
             self._marks.learn(outcome.uri, one.found.mark)
             self.refusals.forget(one.wanted)
+        elif isinstance(outcome, DoesNotFitError):
+            self.refusals.refuse(one.wanted, "no_room", str(outcome))
         elif isinstance(outcome, ChangedWhileReadError | UnreadableFileError):
             # Nobody but us has to do with that file.
             error = OutageError(f"the scratch folder {self._scratch} is meddled with: {outcome}")

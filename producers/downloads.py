@@ -13,6 +13,7 @@ from urllib3.response import BaseHTTPResponse
 
 from core.errors import OutageError
 from core.files.private import private_file
+from core.files.space import check_fits, trouble
 from core.s3 import S3Connection, is_missing
 from producers.objects import Version
 
@@ -51,6 +52,7 @@ class Downloads:
         Raises:
             OutageError: the server or the bucket is away, or the answer was cut short.
             NoRoomError: the disk is full.
+            DoesNotFitError: there is not enough room for this object; none of it was read.
             S3Error: the server will not give this object.
         """
         async with self._turns:
@@ -74,6 +76,7 @@ class Downloads:
         try:
             found = Version.answered(wanted, response)
             if take(found):
+                _check_room(found, path.parent)
                 self._write(response, path)
         finally:
             response.close()
@@ -90,4 +93,11 @@ class Downloads:
                         raise OutageError("the producer ends before the download")
                     file.write(piece)
         except OSError as error:
-            raise NoRoomError(f"no object can be kept in {path.parent}: {error}") from error
+            raise NoRoomError(f"{path.parent} {trouble(path.parent, error)}") from error
+
+
+def _check_room(found: Version, folder: Path) -> None:
+    try:
+        check_fits(folder, found.size, found.key)
+    except OSError as error:
+        raise NoRoomError(f"{folder} {trouble(folder, error)}") from error

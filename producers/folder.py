@@ -37,16 +37,27 @@ class FolderStatus(Standing):
         settling: of the seen, on their way in.
         undecodable: of these, still but not decodable, to be announced when patience ends.
         unreadable: of the seen, not ours to read; they wait for their permissions.
+        too_large: of the seen, refused for their size.
+        no_room: of the seen, too large for what is left on the disk; they wait for room.
+        why: what is to be done about one of those two, else empty.
     """
 
     settling: int
     undecodable: int
     unreadable: int
+    too_large: int = 0
+    no_room: int = 0
+    why: str = ""
 
     @property
     def refused(self) -> dict[str, int]:
         """How many are not taken in as they are, by reason."""
-        return {"undecodable": self.undecodable, "unreadable": self.unreadable}
+        return {
+            "undecodable": self.undecodable,
+            "unreadable": self.unreadable,
+            "too_large": self.too_large,
+            "no_room": self.no_room,
+        }
 
 
 class FolderProducer(Producer[FileMark, str]):
@@ -105,14 +116,16 @@ class FolderProducer(Producer[FileMark, str]):
     @property
     def status(self) -> FolderStatus:
         standing, settling = self.standing, self._on_their_way.settling
-        unreadable = settling.refused("unreadable")
         return FolderStatus(
             state=standing.state,
             reason=standing.reason,
             seen=standing.seen,
             announced=standing.announced,
             ignored=standing.ignored,
-            settling=len(settling) - unreadable,
+            settling=len(settling) - settling.standing,
             undecodable=settling.refused("undecodable"),
-            unreadable=unreadable,
+            unreadable=settling.refused("unreadable"),
+            too_large=settling.refused("too_large"),
+            no_room=settling.refused("no_room"),
+            why=settling.why(),
         )

@@ -10,17 +10,18 @@ from typing import NamedTuple, Protocol
 
 import structlog
 
-from core.errors import OutageError, TaggingError
+from core.errors import DoesNotFitError, OutageError, TaggingError
 from core.events import Kind
+from core.files.space import megabytes
 from core.intake.intake import Announced, Intake, Submission
-from core.intake.originals import ChangedWhileReadError, FileMark, UnreadableFileError
+from core.intake.originals import ChangedWhileReadError, FileMark, UnreadableFileError, shown
 from core.media.probe import kind_of
 from producers.batches import Batches
 from producers.hold import Hold
 from producers.listing import marks_of
 from producers.marks import SeenMarks
 from producers.options import FolderOptions
-from producers.settle import Settling
+from producers.settle import Refusal, Settling
 
 
 class Prober(Protocol):
@@ -69,7 +70,10 @@ class FolderAdmission:
         self._intake = intake
         self._prober = prober
         self._marks = marks
-        self.settling = Settling(options.settle_s, options.undecodable_after_s)
+        self.settling = Settling(
+            options.settle_s, options.undecodable_after_s, options.room_again_s
+        )
+        self._max_bytes = options.max_file_bytes
         self._clock = clock
         self._on_taken = on_taken
         context = {"producer": marks.producer, "place": marks.place}
@@ -87,8 +91,7 @@ class FolderAdmission:
 
     @property
     def busy(self) -> bool:
-        settling = len(self.settling) > self.settling.refused("unreadable")
-        return self._batches.busy or settling
+        return self._batches.busy or len(self.settling) > self.settling.standing
 
     def offer(self, seen: Mapping[str, FileMark], /) -> None:
         now = self._clock()
@@ -133,10 +136,11 @@ class FolderAdmission:
     async def _take_in(self, batch: dict[str, _Ripe]) -> None:
         wanted = list(batch.values())
         try:
+            wanted = [ripe for ripe in wanted if await self._fits(ripe)]
             refusals = await asyncio.gather(*map(self._probe, wanted))
             wanted = [
                 ripe
-                for ripe, refusal in zip(batch.values(), refusals, strict=True)
+                for ripe, refusal in zip(wanted, refusals, strict=True)
                 if refusal is None or self._patience_over(ripe, refusal)
             ]
             outcomes = await self._intake.announce_many([self._submission(r) for r in wanted])
@@ -146,6 +150,39 @@ class FolderAdmission:
         if wanted or not self._batches.waiting:
             self.hold.succeeded()
         await self._conclude(wanted, outcomes)
+
+    async def _fits(self, ripe: _Ripe) -> bool:
+        """Whether its size stands against it; asked before anything is read of it."""
+        size, most = ripe.mark.size, self._max_bytes
+        if size > most:
+            reason = (
+                f"{megabytes(size)}, larger than {megabytes(most)}: shrink it, or raise "
+                "TAGGER_WATCH__MAX_FILE_MB"
+            )
+            self._refuse(ripe, "too_large", f"{shown(Path(ripe.path))}: {reason}")
+            return False
+        try:
+            await self._intake.check_room(Path(ripe.path), size)
+        except DoesNotFitError as error:
+            self._refuse(ripe, "no_room", str(error))
+            return False
+        return True
+
+    def _refuse(self, ripe: _Ripe, refusal: Refusal, reason: str) -> None:
+        alone = not self.settling.refused(refusal)
+        if not self.settling.refuse(*ripe, self._clock(), refusal, reason):
+            return
+        # On a disk that is nearly full, thousands may wait: one speaks for them.
+        say = self._log.warning if alone or refusal != "no_room" else self._log.info
+        say(
+            "file_refused",
+            uri=ripe.uri,
+            why=refusal,
+            reason=reason,
+            consequence="taken in by itself once there is room"
+            if refusal == "no_room"
+            else "left where it is until it changes",
+        )
 
     def _submission(self, ripe: _Ripe) -> Submission:
         return Submission(
@@ -192,6 +229,8 @@ class FolderAdmission:
                 self.settling.done(*ripe, now)
             elif isinstance(outcome, ChangedWhileReadError):
                 self.settling.retry(*ripe, now)
+            elif isinstance(outcome, DoesNotFitError):
+                self._refuse(ripe, "no_room", str(outcome))
             elif isinstance(outcome, UnreadableFileError):
                 if not await asyncio.to_thread(Path(ripe.path).is_file):
                     self.settling.forget(ripe.path)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from core.intake.announcements import ledger_prefix, parse_announcement
+from core.intake.announcements import announcement, ledger_prefix
 from core.intake.intake import Intake
 from core.state.port import StateStore
 
@@ -33,8 +33,9 @@ class SeenMarks:
         recovered = await intake.recover(self.producer, self.place)
         prefix = ledger_prefix(self.producer, self.place)
         for key, value in await self.state.scan(prefix):
-            entry = parse_announcement(key, value)
-            self._marks[entry.upload.uri] = entry.mark
+            entry = await announcement(self.state, key, value)
+            if entry is not None:
+                self._marks[entry.upload.uri] = entry.mark
         return recovered
 
     def knows(self, uri: str, mark: str) -> bool:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from pathlib import PurePosixPath
 
+from core.files.system import of_the_system
+
 _UNFINISHED = frozenset({".part", ".tmp", ".crdownload", ".filepart"})
-_THUMBNAILS = "@eaDir"
-"""Where Synology keeps its previews, beside the pictures and with their extensions."""
 
 
 def hidden(name: str) -> bool:
-    """Of a file, or of a folder with all that is below it."""
-    return name.startswith(".") or name == _THUMBNAILS
+    """Of a file, or of a folder with all that is below it: bins and snapshots, for example."""
+    return name.startswith(".") or of_the_system(name)
 
 
 def unfinished(name: str) -> bool:

@@ -49,11 +49,15 @@ class FolderOptions(WatchOptions):
         settle_s: a file is taken when it has been still for this long.
         undecodable_after_s: a still file that does not decode is announced after this long.
         self_test_s: how long the start-up test waits for its file event.
+        max_file_bytes: larger files are refused.
+        room_again_s: how long until a file that there was no room for is tried again.
     """
 
     settle_s: float = 2.0
     undecodable_after_s: float = 60.0
     self_test_s: float = 2.0
+    max_file_bytes: int = 2048 << 20
+    room_again_s: float = 10.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import structlog
 
 from producers.objects import Version
 
-Refusal = Literal["too_large", "unreadable"]
+Refusal = Literal["too_large", "no_room", "unreadable"]
 
 _TRIES = 3
 

@@ -3,7 +3,9 @@
 Pure rules over (size, mtime, inode) and a clock that is handed in; nothing here reads a disk or
 sleeps. A growing file is waited for without end. One that is still and does not decode is given
 the benefit of the doubt for a longer while (a download that stalled, a tool that allocates
-first), then it is announced as it is, so that its sender gets a reason.
+first), then it is announced as it is, so that its sender gets a reason. One that cannot be taken
+in as it is (too large, no room for it, not ours to read) waits for a change, of it or of what
+stands against it.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from typing import Literal
 
 from core.intake.originals import FileMark
 
-Refusal = Literal["undecodable", "unreadable"]
+Refusal = Literal["undecodable", "unreadable", "too_large", "no_room"]
 
 
 @dataclass(slots=True)
@@ -24,6 +26,7 @@ class _Waiting:
     still_since: float
     look_at: float
     refusal: Refusal | None = None
+    reason: str = ""
     taken: bool = False
 
 
@@ -34,10 +37,14 @@ class Settling:
         settle_s: seconds without a change before a file is taken.
         undecodable_after_s: seconds without a change before a file that does not decode is
             announced nevertheless.
+        room_again_s: seconds until a file that there was no room for is taken again.
     """
 
-    def __init__(self, settle_s: float, undecodable_after_s: float) -> None:
+    def __init__(
+        self, settle_s: float, undecodable_after_s: float, room_again_s: float = 10.0
+    ) -> None:
         self._settle_s = settle_s
+        self._room_again_s = max(settle_s, room_again_s)
         self._patience_s = max(settle_s, undecodable_after_s)
         self._files: dict[str, _Waiting] = {}
         # One live entry a file; an entry whose time is not its file's look_at is a stale one.
@@ -52,6 +59,16 @@ class Settling:
     def refused(self, refusal: Refusal) -> int:
         """How many files are still, but were refused for this reason when they were taken."""
         return sum(waiting.refusal == refusal for waiting in self._files.values())
+
+    @property
+    def standing(self) -> int:
+        """How many wait for something else than the end of patience."""
+        return sum(w.refusal not in (None, "undecodable") for w in self._files.values())
+
+    def why(self) -> str:
+        """The reason of one of those that are too large, or have no room; empty without any."""
+        reasons = (w.reason for w in self._files.values() if w.refusal in ("too_large", "no_room"))
+        return next(reasons, "")
 
     def observe(self, path: str, mark: FileMark, now: float) -> bool:
         """Says what a file looks like at ``now`` (seconds); True when it is to be taken.
@@ -104,17 +121,19 @@ class Settling:
         waiting = self._files.get(path)
         return waiting is not None and now - waiting.still_since >= self._patience_s
 
-    def refuse(self, path: str, mark: FileMark, now: float, refusal: Refusal) -> bool:
+    def refuse(
+        self, path: str, mark: FileMark, now: float, refusal: Refusal, reason: str = ""
+    ) -> bool:
         """The taken file is of no use as it is: wait for a change, or for the end of patience
         (another one, if this one is over). True if it is news."""
         waiting = self._files.get(path)
         if waiting is None:
             return False
-        if self.patience_over(path, now):
+        if refusal == "no_room" or self.patience_over(path, now):
             waiting.still_since = now
         news = waiting.refusal != refusal
         if waiting.mark == mark:
-            waiting.refusal = refusal
+            waiting.refusal, waiting.reason = refusal, reason
         self._give_back(path, waiting, now)
         return news
 
@@ -144,7 +163,11 @@ class Settling:
         self._look(path, waiting, max(self._ripe_at(waiting), now))
 
     def _ripe_at(self, waiting: _Waiting) -> float:
-        return waiting.still_since + (self._patience_s if waiting.refusal else self._settle_s)
+        if waiting.refusal is None:
+            return waiting.still_since + self._settle_s
+        if waiting.refusal == "no_room":
+            return waiting.still_since + self._room_again_s
+        return waiting.still_since + self._patience_s
 
     def _look(self, path: str, waiting: _Waiting, at: float) -> None:
         if at != waiting.look_at:

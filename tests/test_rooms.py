@@ -28,7 +28,7 @@ ADAPTERS = (
 )
 FLOORS = (
     {"addresses", "errors", "telemetry", "profiles"},
-    {"ids", "paths", "events", "settings", "files", "s3"},
+    {"bounds", "ids", "paths", "events", "settings", "files", "s3"},
     {"children", "database"},
     {"log", "state", "blobs", "vectors", "vision", "media"},
     {"envelope", "tracing", "ports"},
@@ -51,6 +51,8 @@ KEYS = {
     "result/": {"core.results.keys"},
     "results/": {"core.results.keys"},
     "running/": {"core.runtime.crashguard"},
+    "stepped/": {"core.runtime.halts"},
+    "unreadable/": {"core.state.unreadable"},
 }
 """Who makes and reads which keys of the blob store and the state store; all others ask them."""
 

@@ -92,7 +92,11 @@ def fold(media_id: str, parts: MediaParts, thresholds: Thresholds) -> Folded:
         pipeline=run.pipeline,
         catalog=max((data.catalog for data in matched if data.catalog), default=None),
         match_reason=max((data.reason for data in matched if data.reason), default=None),
-        notes=[*framed.data.notes, *sorted({note for e in done for note in e.data.notes})],
+        notes=[
+            *framed.data.notes,
+            *sorted({note for e in done for note in e.data.notes}),
+            *_unread(parts),
+        ],
         failures=failures,
         missing=missing,
     )
@@ -137,10 +141,16 @@ def _without_frames(media_id: str, parts: MediaParts, missing: list[str]) -> Fol
         uploads=_uploads(parts),
         upload_count=parts.upload_count,
         product=medium.product if medium else None,
+        notes=_unread(parts),
         missing=missing,
         pipeline=refusal.pipeline if refusal else "",
     )
     return Folded(tagged, None, [], np.empty((0, 0), np.float32))
+
+
+def _unread(parts: MediaParts) -> list[str]:
+    count = len(parts.unreadable)
+    return [f"stored parts that cannot be read: {count} (tagger state list)"] if count else []
 
 
 def _status(framed: Event[MediaFramed], missing: list[str], failures: list[str]) -> str:

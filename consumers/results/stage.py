@@ -19,7 +19,13 @@ from consumers.results.fold import Folded, Thresholds, fold, unfoldable
 from consumers.results.turns import Turns
 from consumers.results.write import ResultWriter
 from core.envelope import Event
-from core.errors import OutageError, OwnershipLostError, SettingsError, StageStopError
+from core.errors import (
+    NewerEventError,
+    OutageError,
+    OwnershipLostError,
+    SettingsError,
+    StageStopError,
+)
 from core.events import (
     Data,
     DeadLetter,
@@ -311,5 +317,8 @@ class ResultsStage(Stage):
 def _about_a_result(letter: DeadLetter) -> bool:
     """A dead letter of an event without a proper envelope belongs to no medium, and neither the
     analysis nor this stage itself answers for frames."""
-    named = bool(letter.origin_headers.get("ce_subject"))
-    return named and letter.stage != "results" and about_frames(letter)
+    # Letters from before that was noted have it in the headers alone.
+    named = letter.origin_subject or letter.origin_headers.get("ce_subject")
+    if letter.error == NewerEventError.__name__ and letter.origin_topic == MediaUploaded.topic:
+        return False  # an upload that nobody here could read is none that waits for a result
+    return named == letter.media_id and letter.stage != "results" and about_frames(letter)

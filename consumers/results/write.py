@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import structlog
+from pydantic import ValidationError
 
 from consumers.results.fold import Folded
 from core.blobs.port import Blob, BlobStore
 from core.envelope import dump
-from core.errors import CollectionMissingError
+from core.errors import (
+    BlobMissingError,
+    CollectionMissingError,
+    EmbedderMismatchError,
+    SchemaError,
+)
 from core.events import MediaTagged, TaggedItem, Vectors
 from core.ids import content_hash, point_id, tagged_id
 from core.results.keys import result_key
@@ -33,9 +40,21 @@ class Revised:
 
 
 class ResultWriter:
-    """Writes results so that a repeat changes nothing."""
+    """Writes results so that a repeat changes nothing.
 
-    def __init__(self, parts: PartStore, blobs: BlobStore, vectors: VectorStore) -> None:
+    Args:
+        dims: embedder -> numbers of its vectors, of those that are known here. The first medium of
+            an embedder decides for all that come after it, so it has to be right.
+    """
+
+    def __init__(
+        self,
+        parts: PartStore,
+        blobs: BlobStore,
+        vectors: VectorStore,
+        dims: Mapping[str, int] | None = None,
+    ) -> None:
+        self._dims = dims or {}
         self._parts = parts
         self._blobs = blobs
         self._vectors = vectors
@@ -54,7 +73,7 @@ class ResultWriter:
                 return None
             revision = latest.revision
         else:
-            revision = latest.revision + 1 if latest is not None else 1
+            revision = 1 + (latest.revision if latest is not None else await self._said(key))
         tagged = bare.model_copy(update={"revision": revision})
         value = dump(tagged)
         embedder = tagged.embedder if folded.unique and tagged.product is None else None
@@ -84,6 +103,16 @@ class ResultWriter:
         done = revised.latest.model_copy(update={"announced": True})
         await self._parts.put_latest(revised.tagged.media_id, done)
 
+    async def _said(self, key: str) -> int:
+        """The revision of the stored result, where the record of it is gone or cannot be read: a
+        lower one would be taken for an old one. 0 where there is none."""
+        if await self._blobs.stat(key) is None:
+            return 0
+        try:
+            return MediaTagged.model_validate_json(await self._blobs.get(key)).revision
+        except (ValidationError, BlobMissingError):
+            return 0
+
     async def _holding(self, latest: Latest | None) -> list[str]:
         """Collections that may hold vectors of an earlier revision."""
         if latest is None:
@@ -97,9 +126,15 @@ class ResultWriter:
     ) -> None:
         """The medium's unique items, and no others, stand in the collection of their embedder."""
         collection = media_collection(embedder)
+        if vectors.shape[1] != (dim := self._dims.get(embedder, vectors.shape[1])):
+            raise SchemaError(f"vectors of {vectors.shape[1]} numbers; {embedder} makes {dim}")
         if collection not in self._created:
             spec = CollectionSpec(collection, embedder, vectors.shape[1], _INDEXED)
-            await self._vectors.create(spec)
+            try:
+                await self._vectors.create(spec)
+            except EmbedderMismatchError as error:
+                # The collection is this embedder's: it is these vectors that are of another size.
+                raise SchemaError(str(error)) from error
             self._created.add(collection)
         points = [
             Point(point_id(item.item_id), vector, _payload(media, item))

@@ -15,7 +15,8 @@ from core.blobs.keys import check_key, check_prefix
 from core.blobs.port import Blob, BlobStat
 from core.blobs.staging import SourceError, Staging
 from core.blobs.tree import BlobTree
-from core.errors import OutageError
+from core.errors import DoesNotFitError, OutageError
+from core.files.space import space, trouble
 
 _Result = TypeVar("_Result")
 
@@ -51,7 +52,8 @@ class FolderBlobStore:
             return cls(root, await asyncio.to_thread(Staging, root))
 
     async def put(self, blobs: Sequence[Blob]) -> None:
-        """As the port says. Raises the OSError of a file to copy from that cannot be read."""
+        """As the port says. Raises the OSError of a file to copy from that cannot be read, and
+        DoesNotFitError for one that is larger than files may be here."""
         latest = {check_key(blob.key): blob for blob in blobs}
         await asyncio.gather(*(self._run(self._tree.store, blob) for blob in latest.values()))
         # Every folder on the way, not only the last: another put may have made one a moment ago
@@ -69,6 +71,9 @@ class FolderBlobStore:
 
     async def stat(self, key: str) -> BlobStat | None:
         return await self._run(self._tree.stat, check_key(key))
+
+    async def room(self) -> int:
+        return (await self._run(space, self._root)).room
 
     async def delete(self, keys: Sequence[str]) -> None:
         checked = [check_key(key) for key in keys]
@@ -105,6 +110,8 @@ def _outages(root: Path) -> Iterator[None]:
     except SourceError as error:
         raise error.__cause__ or error from None
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise OutageError(f"the blob folder {root} is full: free some space") from error
-        raise OutageError(f"the blob folder {root} cannot be used: {error.strerror}") from error
+        if error.errno == errno.EFBIG:
+            raise DoesNotFitError(
+                f"the blob folder {root} takes no file of this size: {error.strerror}"
+            ) from error
+        raise OutageError(f"the blob folder {root} {trouble(root, error)}") from error

@@ -49,6 +49,11 @@ class BlobStore(Protocol):
 
     async def stat(self, key: str) -> BlobStat | None: ...
 
+    async def room(self) -> int | None:
+        """Bytes that originals may still take, beside what is left to the work under way; None
+        where nobody knows."""
+        ...
+
     async def delete(self, keys: Sequence[str]) -> None:
         """Removes what is there; a missing key is no error."""
         ...

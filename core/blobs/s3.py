@@ -20,6 +20,7 @@ from core.blobs.port import Blob, BlobStat
 from core.errors import BlobMissingError, InvalidKeyError, OutageError
 from core.files.private import private_file
 from core.files.scratch import Scratch, temporary_folder
+from core.files.space import check_fits, trouble
 from core.s3 import S3Connection, is_missing, remove
 
 _Result = TypeVar("_Result")
@@ -92,7 +93,8 @@ class S3BlobStore:
         """A copy, with the blob's name, that is gone with the context.
 
         Raises:
-            OutageError: also where there is no room for it.
+            DoesNotFitError: it is larger than what is left of the disk.
+            OutageError: also where there is no room for any.
         """
         with temporary_folder(self._scratch.path if self._scratch else Path(gettempdir())) as room:
             path = room / check_key(key).rpartition("/")[2]
@@ -106,6 +108,9 @@ class S3BlobStore:
         except BlobMissingError:
             return None
         return _blob_stat(key, found, found.content_type)
+
+    async def room(self) -> None:
+        """S3 servers do not say."""
 
     async def delete(self, keys: Sequence[str]) -> None:
         names = [check_key(key) for key in keys]
@@ -157,13 +162,15 @@ class S3BlobStore:
                 client.get_object(self._bucket, key) as response,
                 open(path, "wb", opener=private_file) as file,
             ):
+                size = int(response.headers.get("content-length", 0))
+                check_fits(path.parent, size, f"a copy of blob {key!r}")
                 file.writelines(response.stream(_PIECE))
 
         try:
             await self._about(key, job)
         except OSError as error:
             raise OutageError(
-                f"no copy of blob {key!r} can be made in {path.parent}: {error.strerror}"
+                f"no copy of blob {key!r} can be made: {path.parent} {trouble(path.parent, error)}"
             ) from error
 
     async def _typed(self, entry: Object) -> BlobStat | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import uuid
 from collections.abc import Iterator
@@ -57,25 +58,57 @@ def _copy(source: Path, target: int) -> None:
     with _reading():
         handle = os.open(source, os.O_RDONLY)
     try:
-        _copy_in_kernel(handle, target)
-        # What the kernel did not copy, or all of it. An error of the kernel's copy does not say
-        # which of the two files it is about; met again here it does.
-        while True:
+        with _reading():
+            size = os.fstat(handle).st_size
+        for start, end in _extents(handle, size):
             with _reading():
-                piece = os.read(handle, _PIECE)
-            if not piece:
-                return
-            _write(target, piece)
+                os.lseek(handle, start, os.SEEK_SET)
+            os.lseek(target, start, os.SEEK_SET)
+            _copy_extent(handle, target, end - start)
+        if os.lseek(target, 0, os.SEEK_END) < size:
+            os.ftruncate(target, size)
     finally:
         os.close(handle)
 
 
-def _copy_in_kernel(source: int, target: int) -> None:
-    """Shares the bytes where the file system can (XFS, btrfs), else copies without user space."""
+def _extents(handle: int, size: int) -> Iterator[tuple[int, int]]:
+    """Where there are bytes in a file, from and to: a hole takes no room here either."""
+    end = 0
+    while end < size:
+        try:
+            start = os.lseek(handle, end, os.SEEK_DATA)
+            end = os.lseek(handle, start, os.SEEK_HOLE)
+        except OSError as error:
+            if error.errno != errno.ENXIO:  # this file system has no word for holes
+                yield end, size
+            return
+        yield start, end
+
+
+def _copy_extent(source: int, target: int, size: int) -> None:
+    rest = size - _copy_in_kernel(source, target, size)
+    # What the kernel did not copy, or all of it. An error of the kernel's copy does not say
+    # which of the two files it is about; met again here it does.
+    while rest > 0:
+        with _reading():
+            piece = os.read(source, min(_PIECE, rest))
+        if not piece:
+            return
+        _write(target, piece)
+        rest -= len(piece)
+
+
+def _copy_in_kernel(source: int, target: int, size: int) -> int:
+    """Shares the bytes where the file system can (XFS, btrfs), else copies without user space;
+    how many it did."""
+    copied = 0
     if hasattr(os, "copy_file_range"):
         with suppress(OSError):
-            while os.copy_file_range(source, target, 1 << 30):
-                pass
+            while copied < size and (
+                more := os.copy_file_range(source, target, min(size - copied, 1 << 30))
+            ):
+                copied += more
+    return copied
 
 
 def _write(target: int, data: bytes) -> None:

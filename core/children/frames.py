@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Generator, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple, NoReturn, TypeGuard
 
 Buffer = bytes | bytearray | memoryview
 
@@ -74,7 +74,7 @@ def unpack(bounds: Bounds) -> Generator[int, Buffer, Message]:
     return Message(fields, buffers)
 
 
-def is_count(value: object) -> bool:
+def is_count(value: object) -> TypeGuard[int]:
     """Whether it is a whole number from 0; JSON's ``true`` is none."""
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 

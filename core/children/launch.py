@@ -42,6 +42,9 @@ class Program:
         bounds: of every message, in both directions.
         environment: beside what every child sees.
         start_limit_s: seconds until it must be ready.
+        silence_limit_s: seconds in which a child that was asked something must answer something,
+            or at least work: one that does neither is stopped or stuck, and is killed. Ten times
+            as long, one that works.
     """
 
     name: str
@@ -50,6 +53,7 @@ class Program:
     options: Mapping[str, Any] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
     start_limit_s: float = 60.0
+    silence_limit_s: float | None = None
 
 
 async def launch(program: Program, pass_fds: tuple[int, ...] = ()) -> Process:
@@ -69,6 +73,17 @@ async def launch(program: Program, pass_fds: tuple[int, ...] = ()) -> Process:
         )
     except OSError as error:
         raise OutageError(f"{program.name} cannot be started: {error}") from error
+
+
+def processor_seconds(pid: int) -> float | None:
+    """What a running process has used of processors so far, in seconds; None where the system
+    does not say (it is Linux that does)."""
+    try:
+        # proc(5): the name, in brackets, may hold anything; utime and stime follow behind it.
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    except (OSError, ValueError, IndexError):
+        return None
 
 
 def how_it_ended(code: int) -> str:

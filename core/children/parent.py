@@ -22,7 +22,7 @@ from core.children.frames import (
     pack,
     unpack,
 )
-from core.children.launch import Program, how_it_ended, launch
+from core.children.launch import Program, how_it_ended, launch, processor_seconds
 from core.errors import OutageError
 
 T = TypeVar("T")
@@ -32,6 +32,12 @@ _log = structlog.get_logger(__name__)
 _LAST_WORDS_S = 2.0
 _CLOSE_LIMIT_S = 5.0
 _WORDS = 500
+_LOOKS = 10
+"""How often a child's silence is looked at before it is too long."""
+_IDLE = 50
+"""A child that uses less than this part of a processor does not work."""
+_PATIENCE = 10
+"""How many times as long one is waited for that works."""
 
 
 class ChildLostError(Exception):
@@ -52,6 +58,10 @@ class Child:
         self._numbers = itertools.count(1)
         self._ready = asyncio.get_running_loop().create_future()
         self._asked: dict[int, asyncio.Future[Answer]] = {0: self._ready}
+        self._followed: dict[int, Callable[[Any], None]] = {}
+        self._silence_limit_s = program.silence_limit_s
+        # Or when somebody began to wait, whichever is later.
+        self._heard_at = asyncio.get_running_loop().time()
         self._abandoned: set[int] = set()
         self._said = ""
         self._wrong: str | None = None
@@ -78,6 +88,15 @@ class Child:
     def alive(self) -> bool:
         return not self._over and self._wrong is None and self._process.returncode is None
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def processor_s(self) -> float | None:
+        """Seconds of processors that it has used; None where nobody says."""
+        return processor_seconds(self._process.pid) if self._process.returncode is None else None
+
     async def ask(
         self,
         call: str,
@@ -85,12 +104,14 @@ class Child:
         buffers: Iterable[Buffer] = (),
         *,
         read: Callable[[Answer], T],
+        on_progress: Callable[[Any], None] | None = None,
     ) -> T:
         """What ``read`` makes of the answer; raises what the call raised in the child.
 
         ``read`` raises ValueError, TypeError or LookupError for an answer of no sense. The child
         is then killed: nobody knows what it would answer next. A caller that is cancelled leaves
-        its request to the child.
+        its request to the child. ``on_progress`` takes what the call tells of its progress, and
+        raises as ``read`` does.
 
         Raises:
             UnsendableError: JSON cannot hold the arguments, or they are too large.
@@ -101,7 +122,12 @@ class Child:
         number = next(self._numbers)
         request = {"number": number, "call": call, "arguments": arguments}
         pieces = pack(request, buffers, self._bounds)
-        reply = self._asked[number] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        if not self._asked:
+            self._heard_at = loop.time()
+        reply = self._asked[number] = loop.create_future()
+        if on_progress is not None:
+            self._followed[number] = on_progress
         try:
             # The child's end is noticed where answers are read, and told to everyone who waits.
             with contextlib.suppress(ConnectionError):
@@ -110,6 +136,7 @@ class Child:
                 await self._requests.drain()
             answer = await reply
         finally:
+            self._followed.pop(number, None)
             if self._asked.pop(number, None) is not None:
                 self._abandoned.add(number)
         try:
@@ -158,8 +185,10 @@ class Child:
         try:
             async with asyncio.TaskGroup() as group:
                 listening = group.create_task(self._listen(stderr))
+                watching = group.create_task(self._watch())
                 await self._read(replies)
                 self._over = True
+                watching.cancel()
                 code = await self._exit_code()
                 await asyncio.wait({listening}, timeout=_LAST_WORDS_S)
                 listening.cancel()
@@ -189,6 +218,10 @@ class Child:
         number = reply.fields.get("number")
         if not is_count(number):
             raise NonsenseError("an answer without a number")
+        self._heard_at = asyncio.get_running_loop().time()
+        if "progress" in reply.fields:
+            self._follow(number, reply.fields["progress"])
+            return
         if number in self._abandoned:
             self._abandoned.discard(number)
             return
@@ -208,6 +241,40 @@ class Child:
             answer.set_result(Answer(reply.fields["value"], reply.buffers))
         else:
             answer.set_exception(outcome)
+
+    def _follow(self, number: int, progress: Any) -> None:
+        if number in self._abandoned:
+            return
+        if number not in self._followed:
+            raise NonsenseError("progress of what nobody follows")
+        try:
+            self._followed[number](progress)
+        except (ValueError, TypeError, LookupError) as error:
+            raise NonsenseError(f"progress: {error}") from error
+
+    async def _watch(self) -> None:
+        """Kills the child when it has been asked something, and neither answers nor works."""
+        limit = self._silence_limit_s
+        if limit is None:
+            return
+        loop = asyncio.get_running_loop()
+        used, worked_at = self.processor_s, loop.time()
+        while True:
+            await asyncio.sleep(limit / _LOOKS)
+            now, before = loop.time(), used
+            used = self.processor_s
+            if used is None or before is None or used - before > limit / _LOOKS / _IDLE:
+                worked_at = now
+            silent = now - self._heard_at if self._asked else 0.0
+            idle = min(silent, now - worked_at)
+            if silent >= _PATIENCE * limit or idle >= limit:
+                why = "it was stopped, or is stuck" if idle >= limit else "though it works"
+                self._wrong = (
+                    f"(process {self._process.pid}) has not answered for {silent:.0f} s, {why}: "
+                    "it was killed"
+                )
+                self.kill()
+                return
 
     async def _exit_code(self) -> int:
         try:

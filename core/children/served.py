@@ -11,6 +11,7 @@ import select
 import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from core.children import faults
@@ -38,6 +39,8 @@ class Service:
     handlers: Mapping[str, Handler]
     changes: frozenset[str] = frozenset()
     quiet_s: float = 1.0
+    tell: Callable[[object], None]
+    """Says of the call that is being handled how far it is, in what JSON can hold."""
 
     def settle(self) -> None:
         """Makes the changes so far lasting."""
@@ -86,6 +89,7 @@ def serve(service: Service, requests: int, replies: int, bounds: Bounds) -> None
                 service.close()
                 return
             number, call = request.fields["number"], request.fields["call"]
+            service.tell = partial(_tell, replies, number, bounds)
             try:
                 answer = _handled(service, call, request)
             except Exception as error:
@@ -130,6 +134,10 @@ def _answer(service: Service, replies: int, number: int, answer: Answer, bounds:
     except UnsendableError as error:
         unsent = RuntimeError(f"the answer cannot be sent: {error}")
         _fail(replies, number, service.translated(unsent), bounds)
+
+
+def _tell(replies: int, number: int, bounds: Bounds, progress: object) -> None:
+    _send(replies, {"number": number, "progress": progress}, (), bounds)
 
 
 def _fail(replies: int, number: int, error: Exception, bounds: Bounds) -> None:

@@ -20,6 +20,7 @@ from core.database.writer import Work, Writer, outage
 from core.errors import OutageError
 from core.files.durable import make_folder
 from core.files.private import private_file
+from core.files.space import shortage
 
 T = TypeVar("T")
 
@@ -54,9 +55,9 @@ class SqliteDatabase:
             _make_file(path)
             migrate(path, migrations)
             self.bell = Bell(path.parent / "wake", self._changes)
-            self._writer = Writer(self._connect, self.bell)
+            self._writer = Writer(self._connect, self.bell, path.parent)
         except (OSError, sqlite3.Error) as error:
-            raise OutageError(f"cannot open {path}: {error}") from error
+            raise OutageError(f"cannot open {path}: {error}{shortage(path.parent)}") from error
 
     def retain(self) -> None:
         """Counts one more user; each calls ``release`` once."""
@@ -89,7 +90,7 @@ class SqliteDatabase:
         try:
             yield self._reader()
         except sqlite3.DatabaseError as error:
-            raise outage(error) from error
+            raise outage(error, self.path.parent) from error
 
     def _reader(self) -> sqlite3.Connection:
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)

@@ -9,12 +9,14 @@ import asyncio
 import sqlite3
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar, cast
 
 from core.database.bell import Bell
 from core.database.transaction import Transaction
 from core.errors import OutageError
+from core.files.space import shortage
 
 T = TypeVar("T")
 Work = Callable[[Transaction], T]
@@ -29,8 +31,9 @@ _ROW_AT_FAULT = (
 )
 
 
-def outage(error: Exception) -> OutageError:
-    return OutageError(f"the data folder's database cannot be used: {error}")
+def outage(error: Exception, folder: Path) -> OutageError:
+    lacks = shortage(folder)
+    return OutageError(f"the data folder's database cannot be used: {error}{lacks}")
 
 
 class _Job:
@@ -55,8 +58,9 @@ class _Job:
 class Writer:
     """Runs jobs in the order they came; its thread ends with ``close``."""
 
-    def __init__(self, connect: Callable[[], sqlite3.Connection], bell: Bell) -> None:
+    def __init__(self, connect: Callable[[], sqlite3.Connection], bell: Bell, folder: Path) -> None:
         self._connection = connect()
+        self._folder = folder
         self._bell = bell
         self._queue: SimpleQueue[_Job | None] = SimpleQueue()
         self._memories: dict[object, object] = {}
@@ -124,18 +128,18 @@ class Writer:
                 self._connection.execute("COMMIT")
             except sqlite3.OperationalError as error:
                 self._take_back()
-                return _refuse(pending, error)
+                return _refuse(pending, error, self._folder)
             except Exception as error:
                 self._take_back()
                 if current is not None:
                     # The others are done again without the one that failed.
-                    _refuse([current], error)
+                    _refuse([current], error, self._folder)
                     pending.remove(current)
                 elif len(pending) > 1:
                     # Somebody's row is at fault: alone, each answers for its own.
                     return set().union(*(self._perform([job]) for job in pending))
                 else:
-                    return _refuse(pending, error)
+                    return _refuse(pending, error, self._folder)
             else:
                 return transaction.rung
         return set()
@@ -170,10 +174,10 @@ class Writer:
                 continue  # the loop is closed: nobody waits any more
 
 
-def _refuse(jobs: list[_Job], error: Exception) -> set[str]:
+def _refuse(jobs: list[_Job], error: Exception, folder: Path) -> set[str]:
     away = isinstance(error, sqlite3.Error) and not isinstance(error, _ROW_AT_FAULT)
     for job in jobs:
-        job.error = outage(error) if away else error
+        job.error = outage(error, folder) if away else error
     return set()
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from core.errors import BusyError, OutageError
 from core.files.private import make_private_folder, private_file
+from core.files.space import shortage
 
 _HANDOVER_LIMIT_S = 5.0
 _HANDOVER_EVERY_S = 0.02
@@ -42,7 +43,8 @@ class FileLock:
             make_private_folder(self._path.parent)
             descriptor = private_file(str(self._path), os.O_RDWR | os.O_CREAT)
         except OSError as error:
-            raise OutageError(f"cannot open the lock file {self._path}: {error}") from error
+            lacks = shortage(self._path.parent)
+            raise OutageError(f"cannot open the lock file {self._path}: {error}{lacks}") from error
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError:

@@ -13,6 +13,7 @@ from core.errors import BusyError, OutageError
 from core.files.durable import make_folder
 from core.files.lock import FileLock
 from core.files.private import make_private_folder
+from core.files.space import trouble
 
 
 class Scratch:
@@ -47,7 +48,7 @@ def temporary_folder(home: Path) -> Iterator[Path]:
     try:
         made = tempfile.TemporaryDirectory(prefix="tagger-", dir=home, ignore_cleanup_errors=True)
     except OSError as error:
-        raise OutageError(f"no folder can be made in {home}: {error.strerror}") from error
+        raise OutageError(f"no folder can be made: {home} {trouble(home, error)}") from error
     with made as name:
         yield Path(name)
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+from functools import partial
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from core import ids
 from core.envelope import Event
-from core.errors import FormatError
+from core.errors import SchemaError
 from core.events import MediaUploaded, Purpose
+from core.state.port import StateStore
+from core.state.unreadable import readable
 from core.tracing.traces import traceparent
 
 
@@ -57,9 +60,16 @@ def ledger_key(producer: str, place: str, uri: str) -> str:
     return ledger_prefix(producer, place) + hashlib.sha256(uri.encode()).hexdigest()[:32]
 
 
+async def announcement(state: StateStore, key: str, value: bytes) -> Announcement | None:
+    """The entry; None where it cannot be read, as if the file had never been seen. What is then
+    announced anew has the ids that it had the first time, so nothing is done twice."""
+    return await readable(state, key, value, partial(parse_announcement, key))
+
+
 def parse_announcement(key: str, value: bytes) -> Announcement:
-    """Raises FormatError: guessing would announce twice or never."""
-    try:
-        return Announcement.model_validate_json(value)
-    except ValidationError as error:
-        raise FormatError(f"the ledger's entry {key} is not one that this version reads") from error
+    """Raises ValueError, and SchemaError for the entry of another file."""
+    entry = Announcement.model_validate_json(value)
+    upload = entry.upload
+    if ledger_key(upload.producer, "", upload.uri).rpartition("/")[2] != key.rpartition("/")[2]:
+        raise SchemaError("it is of another file than its key says")
+    return entry

@@ -18,10 +18,20 @@ import structlog
 from core import ids, telemetry
 from core.claimcheck import encode_checked
 from core.envelope import dump
-from core.errors import OutageError, TaggingError
+from core.errors import DoesNotFitError, OutageError, TaggingError
 from core.events import MediaUploaded, Product, Purpose
-from core.intake.announcements import Announcement, ledger_key, ledger_prefix, parse_announcement
-from core.intake.originals import FileMark, Original, changed, read_original, unreadable
+from core.intake.announcements import Announcement, announcement, ledger_key, ledger_prefix
+from core.intake.originals import (
+    IN_MEMORY,
+    FileMark,
+    Original,
+    changed,
+    outer_size,
+    read_original,
+    shown,
+    unreadable,
+)
+from core.intake.room import Claims, Room
 from core.ports import Ports
 from core.runtime.publisher import Publisher
 from core.tracing import traces as tracing
@@ -94,6 +104,7 @@ class Intake:
     def __init__(self, ports: Ports, *, batch: int = 64, parallel: int = 4) -> None:
         self._publisher = Publisher(ports.log, lambda: None)
         self._blobs = ports.blobs
+        self._room = Room(ports.blobs)
         self._state = ports.state
         self._batch = batch
         self._batches = asyncio.Semaphore(parallel)
@@ -116,6 +127,7 @@ class Intake:
 
         Raises:
             UnsupportedKindError, UnreadableFileError, ChangedWhileReadError: of the file.
+            DoesNotFitError: there is no room for a file of this size.
             OutageError: of a store; calling again goes on where this stopped.
         """
         submission = Submission(path, uri, producer, purpose, product, prompt, filename)
@@ -149,45 +161,70 @@ class Intake:
     async def recover(self, producer: str, place: str = "") -> int:
         """Publishes what a crash left between stored and announced; says how many events."""
         entries = await self._state.scan(ledger_prefix(producer, place))
-        parsed = {key: parse_announcement(key, value) for key, value in entries}
-        pending = {key: entry for key, entry in parsed.items() if not entry.announced}
+        parsed = [(key, await announcement(self._state, key, value)) for key, value in entries]
+        pending = {key: entry for key, entry in parsed if entry and not entry.announced}
         await self._publish(list(pending.values()))
         await self._write({key: _announced(entry) for key, entry in pending.items()})
         return len(pending)
 
+    async def check_room(self, path: Path, size: int, beside: int = 0) -> None:
+        """Whether a file could be stored now, without a look into it.
+
+        Args:
+            beside: bytes that it takes on the same disk before it is stored.
+
+        Raises:
+            DoesNotFitError: it could not, but smaller ones could.
+            OutageError: no file could.
+        """
+        if size > IN_MEMORY:
+            await self._room.check(size, shown(path), beside)
+
     async def _announce_part(self, part: Sequence[Submission]) -> list[Announced | TaggingError]:
-        async with self._batches, self._alone([submission.key for submission in part]):
-            read = await asyncio.gather(*map(self._read, part))
-            last = await self._entries([submission.key for submission in part])
-            failures = {
-                submission.key: original
-                for submission, original in zip(part, read, strict=True)
-                if isinstance(original, TaggingError)
-            }
-            originals: dict[str, Original] = {}
-            entries: dict[str, Announcement] = {}
-            for submission, original in zip(part, read, strict=True):
-                key = submission.key
-                if isinstance(original, Original):
-                    originals[key] = original
-                    entries[key] = _next_entry(submission, original, last.get(key))
-            pending = {key: entry for key, entry in entries.items() if not entry.announced}
-            unstored = await self._store([originals[key] for key in pending])
-            for key in list(pending):
-                if (failure := unstored.get(originals[key].key)) is not None:
-                    failures[key] = failure
-                    del pending[key]
-            await self._announce(pending, last)
-            touched = {
-                key: entry
-                for key, entry in entries.items()
-                if entry.announced and entry != last.get(key)
-            }
-            await self._write(touched)
-            return [
-                failures[key] if key in failures else _outcome(entries[key], new=key in pending)
-                for key in (submission.key for submission in part)
-            ]
+        keys = [submission.key for submission in part]
+        async with self._batches, self._alone(keys):
+            with self._room.claims() as claims:
+                return await self._announce_alone(part, claims)
+
+    async def _announce_alone(
+        self, part: Sequence[Submission], claims: Claims
+    ) -> list[Announced | TaggingError]:
+        last = await self._entries([submission.key for submission in part])
+        read = await asyncio.gather(
+            *(self._read(each, last.get(each.key), claims) for each in part)
+        )
+        for outage in read:
+            if isinstance(outage, OutageError):
+                raise outage
+        failures = {
+            submission.key: original
+            for submission, original in zip(part, read, strict=True)
+            if isinstance(original, TaggingError)
+        }
+        originals: dict[str, Original] = {}
+        entries: dict[str, Announcement] = {}
+        for submission, original in zip(part, read, strict=True):
+            key = submission.key
+            if isinstance(original, Original):
+                originals[key] = original
+                entries[key] = _next_entry(submission, original, last.get(key))
+        pending = {key: entry for key, entry in entries.items() if not entry.announced}
+        unstored = await self._store([originals[key] for key in pending], claims)
+        for key in list(pending):
+            if (failure := unstored.get(originals[key].key)) is not None:
+                failures[key] = failure
+                del pending[key]
+        await self._announce(pending, last)
+        touched = {
+            key: entry
+            for key, entry in entries.items()
+            if entry.announced and entry != last.get(key)
+        }
+        await self._write(touched)
+        return [
+            failures[key] if key in failures else _outcome(entries[key], new=key in pending)
+            for key in (submission.key for submission in part)
+        ]
 
     async def _announce(
         self, pending: dict[str, Announcement], last: dict[str, Announcement]
@@ -212,16 +249,26 @@ class Intake:
                 size=entry.upload.size,
             )
 
-    async def _read(self, submission: Submission) -> Original | TaggingError:
+    async def _read(
+        self, submission: Submission, last: Announcement | None, claims: Claims
+    ) -> Original | TaggingError:
         async with self._readers:
             try:
+                size = await asyncio.to_thread(
+                    outer_size, submission.path, submission.filename, submission.settled
+                )
+                # One that is said to be stored already may need no room: its hash will tell.
+                if size > IN_MEMORY and (last is None or last.upload.size != size):
+                    await claims.claim(str(submission.path), size, shown(submission.path))
                 return await asyncio.to_thread(
                     read_original, submission.path, submission.filename, submission.settled
                 )
             except TaggingError as error:
                 return error
 
-    async def _store(self, originals: Sequence[Original]) -> dict[str, TaggingError]:
+    async def _store(
+        self, originals: Sequence[Original], claims: Claims
+    ) -> dict[str, TaggingError]:
         """Stores what is not there yet; the blob keys that could not be, and why."""
         wanted = {original.key: original for original in originals}
         async with self._alone(wanted):
@@ -234,15 +281,19 @@ class Intake:
             await self._blobs.put([o.blob() for o in missing if o.data is not None])
             failures = {}
             for original in missing:
-                if original.data is None and (failure := await self._store_file(original)):
+                if original.data is None and (failure := await self._store_file(original, claims)):
                     failures[original.key] = failure
             return failures
 
-    async def _store_file(self, original: Original) -> TaggingError | None:
+    async def _store_file(self, original: Original, claims: Claims) -> TaggingError | None:
+        path, size = original.path, original.mark.size
         try:
+            await claims.claim(str(path), size, shown(path))
             await self._blobs.put([original.blob()])
         except OSError as error:
             return unreadable(original.path, error)
+        except DoesNotFitError as error:
+            return error
         except OutageError:
             # A file that went away under the copy may look to the store like its own trouble.
             if await asyncio.to_thread(original.changed):
@@ -256,11 +307,11 @@ class Intake:
 
     async def _entries(self, keys: Sequence[str]) -> dict[str, Announcement]:
         values = await asyncio.gather(*map(self._state.get, keys))
-        return {
-            key: parse_announcement(key, value)
-            for key, value in zip(keys, values, strict=True)
-            if value is not None
-        }
+        found = {}
+        for key, value in zip(keys, values, strict=True):
+            if value is not None and (entry := await announcement(self._state, key, value)):
+                found[key] = entry
+        return found
 
     async def _write(self, entries: dict[str, Announcement]) -> None:
         if entries:

@@ -16,7 +16,7 @@ from core.errors import PermanentError, TransientError
 from core.events import Kind
 from core.media.probe import READ, kind_of
 
-_IN_MEMORY = 1 << 19
+IN_MEMORY = 1 << 19
 """Files up to this many bytes are read once, so that hash and blob are of the same bytes; larger
 ones are hashed and copied in two passes and compared by their marks."""
 
@@ -86,6 +86,13 @@ class Original:
             return True
 
 
+def outer_size(path: Path, filename: str | None, settled: FileMark | None) -> int:
+    """A file's bytes, holes included, without a look into it; blocks. Takes and raises what
+    :func:`read_original` does."""
+    _kind(filename or shown(Path(path.name)))
+    return _first_mark(path, settled).size
+
+
 def read_original(path: Path, filename: str | None, settled: FileMark | None) -> Original:
     """Hashes a file between two looks at it; blocks.
 
@@ -98,17 +105,10 @@ def read_original(path: Path, filename: str | None, settled: FileMark | None) ->
         ChangedWhileReadError: the looks differ, or the first is not ``settled``.
     """
     name = filename or shown(Path(path.name))
-    kind = kind_of(name)
-    if kind is None:
-        raise UnsupportedKindError(
-            f"{name}: neither a picture nor a video that is read here; "
-            f"read are {READ['picture']}, and {READ['video']}"
-        )
+    kind = _kind(name)
+    before = _first_mark(path, settled)
     try:
-        before = _mark(path)
-        if settled not in (None, before):
-            raise changed(path)
-        data = path.read_bytes() if before.size <= _IN_MEMORY else None
+        data = path.read_bytes() if before.size <= IN_MEMORY else None
         digest = ids.file_hash(path) if data is None else ids.content_hash(data)
         if _mark(path) != before or (data is not None and len(data) != before.size):
             raise changed(path)
@@ -128,6 +128,26 @@ def unreadable(path: Path, error: OSError) -> UnreadableFileError:
 def shown(path: Path) -> str:
     """Text for people and JSON: bytes that are not UTF-8 become replacement characters."""
     return os.fsencode(path).decode("utf-8", "replace")
+
+
+def _kind(name: str) -> Kind:
+    kind = kind_of(name)
+    if kind is None:
+        raise UnsupportedKindError(
+            f"{name}: neither a picture nor a video that is read here; "
+            f"read are {READ['picture']}, and {READ['video']}"
+        )
+    return kind
+
+
+def _first_mark(path: Path, settled: FileMark | None) -> FileMark:
+    try:
+        mark = _mark(path)
+    except OSError as error:
+        raise unreadable(path, error) from error
+    if settled not in (None, mark):
+        raise changed(path)
+    return mark
 
 
 def _mark(path: Path) -> FileMark:

@@ -38,4 +38,5 @@ def murmur2(data: bytes) -> int:
 @lru_cache(maxsize=16_384)
 def _positive_hash(key: str) -> int:
     # A media id is hashed once for each topic it passes through; pure Python needs 4 us for it.
-    return murmur2(key.encode()) & 0x7FFFFFFF
+    # A key whose bytes are no UTF-8 was read with surrogates in it, and goes back as those bytes.
+    return murmur2(key.encode(errors="surrogateescape")) & 0x7FFFFFFF

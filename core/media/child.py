@@ -18,6 +18,8 @@ from core.children.faults import ExhaustedError
 from core.children.frames import Answer, Buffer
 from core.children.served import Service
 from core.errors import DecoderDiedError, OutageError, TaggingError
+from core.files.space import shortage
+from core.media.limits import Progress, Telling
 
 _ALARM_GRACE_S = 5.0
 _OUTAGES = frozenset(
@@ -33,9 +35,12 @@ def open_service(jobs: str, memory_limit_bytes: int) -> Service:
 
 
 class _Jobs(Service):
-    def __init__(self, table: Mapping[str, Callable[..., Any]], memory_limit_bytes: int) -> None:
-        self.handlers = {name: partial(_perform, job) for name, job in table.items()}
+    def __init__(
+        self, table: Mapping[str, Callable[..., Any] | Telling], memory_limit_bytes: int
+    ) -> None:
+        self.handlers = {name: partial(self._perform, job) for name, job in table.items()}
         self._memory_limit_bytes = memory_limit_bytes
+        self._folder: str | None = None
 
     def translated(self, error: Exception) -> Exception:
         if isinstance(error, TaggingError):
@@ -46,22 +51,29 @@ class _Jobs(Service):
             if error.errno in _EXHAUSTED:
                 return self._exhausted()
             if error.errno in _OUTAGES:
-                return OutageError(f"the decoder cannot read or write: {error}")
+                return OutageError(f"the decoder cannot read or write: {error}{self._lacks()}")
             return error
         traceback.print_exception(error, file=sys.stderr)
         return DecoderDiedError(f"the decoder failed: {type(error).__name__}: {error}")
 
+    def _perform(
+        self, job: Callable[..., Any] | Telling, asked: dict[str, Any], _: list[Buffer]
+    ) -> Answer:
+        # The parent's clock kills first; the kernel's is for a child whose parent is gone.
+        signal.setitimer(signal.ITIMER_REAL, asked["time_limit_s"] + _ALARM_GRACE_S)
+        self._folder = asked["arguments"].get("folder")
+        try:
+            if isinstance(job, Telling):
+                return Answer(job.job(**asked["arguments"], progress=Progress(self.tell)))
+            return Answer(job(**asked["arguments"]))
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+
+    def _lacks(self) -> str:
+        return shortage(Path(self._folder)) if self._folder else ""
+
     def _exhausted(self) -> ExhaustedError:
         return ExhaustedError(f"it needs more than {self._memory_limit_bytes >> 20} MiB of memory")
-
-
-def _perform(job: Callable[..., Any], asked: dict[str, Any], _: list[Buffer]) -> Answer:
-    # The parent's clock kills first; the kernel's is for a child whose parent is gone.
-    signal.setitimer(signal.ITIMER_REAL, asked["time_limit_s"] + _ALARM_GRACE_S)
-    try:
-        return Answer(job(**asked["arguments"]))
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 def _limit(memory_limit_bytes: int) -> None:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -18,12 +20,15 @@ from core.children.launch import Program
 from core.children.parent import Child, ChildLostError
 from core.errors import (
     DecoderDiedError,
+    DoesNotFitError,
     LimitExceededError,
     OutageError,
     TaggingError,
     UndecodableError,
 )
+from core.media.limits import TimeLimit
 from core.media.requests import Job
+from core.media.watch import Watch
 
 T = TypeVar("T")
 
@@ -43,7 +48,10 @@ _ENVIRONMENT = {
     "MALLOC_TOP_PAD_": str(4 << 20),
     "OPENCV_LOG_LEVEL": "SILENT",
 }
-_ANSWERS = (UndecodableError, LimitExceededError, DecoderDiedError, OutageError, OSError)
+_ANSWERS = (
+    *(UndecodableError, LimitExceededError, DoesNotFitError, DecoderDiedError, OutageError),
+    OSError,
+)
 """What a decoder may say of a medium. An error that stops a stage is not for it to raise."""
 
 
@@ -57,7 +65,8 @@ class DecoderPool:
     """Runs jobs in child processes, started when first needed and kept warm.
 
     Args:
-        workers: how many jobs run at once.
+        workers: how many jobs run at once, short or long ones. While there are both there may be
+            one more, so that neither kind ever waits for the last of the other.
         time_limit_s: seconds a job may take, unless it brings its own limit.
         memory_limit_bytes: what one child may allocate.
         start_limit_s: seconds in which a child must be ready.
@@ -85,7 +94,8 @@ class DecoderPool:
             environment=_ENVIRONMENT,
             start_limit_s=start_limit_s,
         )
-        self._slots = asyncio.Semaphore(workers)
+        self._short, self._long = asyncio.Semaphore(workers), asyncio.Semaphore(workers)
+        self._both = asyncio.Semaphore(workers + 1)
         self._idle: list[Child] = []
         self._children: dict[Child, int] = {}  # with how many jobs each has had
         self._leaving: set[asyncio.Task[None]] = set()  # killed, not yet gone
@@ -102,57 +112,74 @@ class DecoderPool:
     ) -> None:
         await self.close()
 
-    async def run(self, job: Job[T], *, time_limit_s: float | None = None) -> T:
+    async def run(self, job: Job[T], *, limit: TimeLimit | None = None, long: bool = False) -> T:
         """The job's result; what it said of the medium, and OSError, come back as themselves.
 
+        A death proves nothing: an earlier job may have damaged the child, a neighbour eaten the
+        machine's memory, somebody stopped the process. So a fresh child decides.
+
+        Args:
+            limit: else the pool's.
+            long: it may take very long, and must not keep those waiting that do not.
+
         Raises:
-            DecoderDiedError: this job crashed its child, ran out of time or of memory.
+            TimeLimitError: it worked until its time was over, and would again.
+            DecoderDiedError: it cost two children their lives.
             OutageError: no child could be started, or the pool is closing.
         """
-        limit = time_limit_s or self._time_limit_s
-        async with self._slots:
+        limit = limit or TimeLimit(self._time_limit_s)
+        async with self._turn(long):
             self._refuse_when_closed()
-            if (used := self._take_idle()) is not None:
-                try:
-                    return await self._perform(used, job, limit)
-                except ChildLostError:
-                    # An earlier job may have left this child damaged, so its death proves
-                    # nothing about this one. A fresh child decides.
-                    self._refuse_when_closed()
+            try:
+                return await self._perform(self._take_idle() or await self._start(), job, limit)
+            except ChildLostError:
+                self._refuse_when_closed()
             try:
                 return await self._perform(await self._start(), job, limit)
             except ChildLostError as lost:
                 self._refuse_when_closed()
-                raise DecoderDiedError(str(lost)) from None
+                raise DecoderDiedError(f"{lost} (at the second try, too)") from None
 
     async def close(self) -> None:
         """Kill every child and wait until none is left; running jobs end with OutageError."""
         self._closed = True
         for child in tuple(self._children):
             self._retire(child)
-        # Holding every slot means that no job runs any more and no child is just being started.
-        for _ in range(self.workers):
-            await self._slots.acquire()
-        for _ in range(self.workers):
-            self._slots.release()
+        # Holding every slot of a kind means that no such job runs any more, and none is just
+        # starting a child.
+        for slots in (self._short, self._long):
+            for _ in range(self.workers):
+                await slots.acquire()
+            for _ in range(self.workers):
+                slots.release()
         while self._leaving:
             await asyncio.gather(*self._leaving)
 
-    async def _perform(self, child: Child, job: Job[T], time_limit_s: float) -> T:
+    @asynccontextmanager
+    async def _turn(self, long: bool) -> AsyncIterator[None]:
+        async with self._long if long else self._short, self._both:
+            yield
+
+    async def _perform(self, child: Child, job: Job[T], limit: TimeLimit) -> T:
         self._children[child] += 1
-        asked = {"arguments": job.arguments, "time_limit_s": time_limit_s}
+        asked = {"arguments": job.arguments, "time_limit_s": limit.total_s}
         try:
-            async with asyncio.timeout(time_limit_s) as clock:
+            async with asyncio.timeout(None) as clock:
+                watch = Watch(child, limit, clock)
                 result = await child.ask(
-                    job.name, asked, read=lambda answer: job.read(answer.value)
+                    job.name,
+                    asked,
+                    read=lambda answer: job.read(answer.value),
+                    on_progress=watch.progressed,
                 )
         except _ANSWERS as answer:
             if not clock.expired():  # else the TimeoutError is ours, and no answer
                 self._release(child)
                 raise
+            verdict = watch.verdict()
             self._retire(child)
             if isinstance(answer, TimeoutError):
-                raise DecoderDiedError(f"decoding took longer than {time_limit_s:g} s") from None
+                raise verdict from None
             raise
         except ExhaustedError as error:
             self._retire(child)

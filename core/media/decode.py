@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import AbstractContextManager
 from pathlib import Path
 from tempfile import gettempdir
@@ -10,6 +11,7 @@ from core.events import Kind
 from core.files.scratch import Scratch, temporary_folder
 from core.media.children import DecoderPool
 from core.media.decoded import Decoded
+from core.media.limits import TimeLimit
 from core.media.options import DecodeOptions
 from core.media.probe import Probe
 from core.media.requests import extract_frames, probe_medium, warm_up
@@ -47,12 +49,14 @@ class Decoder:
         Raises:
             UndecodableError: not a picture or video that is read here, or a damaged one.
             LimitExceededError: larger or longer than the options allow.
-            DecoderDiedError: its child crashed, ran out of memory or out of time.
+            TimeLimitError: it takes longer than it may.
+            DecoderDiedError: it cost two children their lives, or their time without their doing.
+            DoesNotFitError: its frames alone fill the disk.
             OutageError: the disk is full or fails, or no child can be started.
             OSError: the file cannot be opened.
         """
         job = extract_frames(_fixed(path), kind, _fixed(folder), self._options)
-        return await self._pool.run(job, time_limit_s=self._limit(kind))
+        return await self._pool.run(job, limit=self._limit(kind), long=kind == "video")
 
     async def probe(self, path: Path, kind: Kind) -> Probe:
         """Whether the medium decodes; raises as :meth:`frames` does where it does not.
@@ -60,16 +64,26 @@ class Decoder:
         A picture is decoded whole but coarsely, of a video the first frame.
         """
         job = probe_medium(_fixed(path), kind, self._options)
-        return await self._pool.run(job, time_limit_s=self._options.picture_time_limit_s)
+        return await self._pool.run(job, limit=self._probe_limit(kind))
 
     async def warm_up(self) -> None:
         """Start a child and have it ready for pictures."""
         await self._pool.run(warm_up())
 
-    def _limit(self, kind: Kind) -> float:
+    def _limit(self, kind: Kind) -> TimeLimit:
+        options = self._options
         if kind == "picture":
-            return self._options.picture_time_limit_s
-        return self._options.video_time_limit_s
+            return TimeLimit(options.picture_time_limit_s)
+        return TimeLimit(
+            options.video_time_limit_s,
+            options.video_quiet_s,
+            options.video_pixels_per_s,
+            "TAGGER_MEDIA__TIME_LIMIT_S",
+        )
+
+    def _probe_limit(self, kind: Kind) -> TimeLimit:
+        quiet_s = self._options.video_quiet_s if kind == "video" else math.inf
+        return TimeLimit(min(self._options.picture_time_limit_s, quiet_s))
 
 
 def _fixed(path: Path) -> Path:

@@ -5,10 +5,12 @@ Decoders are imported there, when first needed. ``requests`` says how each is as
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from core.media.limits import Progress, Telling
 from core.media.options import DecodeOptions
 
 if TYPE_CHECKING:
@@ -22,10 +24,12 @@ def frames_of_picture(path: str, folder: str, options: dict[str, Any]) -> dict[s
     return _frames(decode_picture(Path(path), Path(folder), DecodeOptions(**options)))
 
 
-def frames_of_video(path: str, folder: str, options: dict[str, Any]) -> dict[str, Any]:
+def frames_of_video(
+    path: str, folder: str, options: dict[str, Any], progress: Progress
+) -> dict[str, Any]:
     from core.media.video import decode_video
 
-    return _frames(decode_video(Path(path), Path(folder), DecodeOptions(**options)))
+    return _frames(decode_video(Path(path), Path(folder), DecodeOptions(**options), progress))
 
 
 def probe_picture(path: str, options: dict[str, Any]) -> dict[str, Any]:
@@ -45,9 +49,9 @@ def warm_up() -> None:
     import core.media.picture  # noqa: F401
 
 
-JOBS = {
+JOBS: dict[str, Callable[..., Any] | Telling] = {
     "frames_of_picture": frames_of_picture,
-    "frames_of_video": frames_of_video,
+    "frames_of_video": Telling(frames_of_video),
     "probe_picture": probe_picture,
     "probe_video": probe_video,
     "warm_up": warm_up,

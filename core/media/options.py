@@ -29,6 +29,9 @@ class DecodeOptions:
         max_scenes: key frames of one video.
         picture_time_limit_s: seconds that decoding a picture may take.
         video_time_limit_s: seconds that decoding a video may take.
+        video_quiet_s: seconds in which a video must give a new frame.
+        video_pixels_per_s: decoded pixels that give a video one more second, beyond the first
+            ``video_quiet_s``.
     """
 
     max_side: int = 2048
@@ -45,6 +48,8 @@ class DecodeOptions:
     max_scenes: int = 5000
     picture_time_limit_s: float = 60.0
     video_time_limit_s: float = 3600.0
+    video_quiet_s: float = 30.0
+    video_pixels_per_s: float = 50e6
 
     def __post_init__(self) -> None:
         if not 16 <= self.max_side <= _LARGEST_JPEG:
@@ -56,6 +61,7 @@ class DecodeOptions:
         for name in (
             *("max_pixels", "max_video_pixels", "max_picture_bytes", "max_duration_s"),
             *("max_video_frames", "max_scenes", "picture_time_limit_s", "video_time_limit_s"),
+            *("video_quiet_s", "video_pixels_per_s"),
         ):
             if getattr(self, name) <= 0:
                 raise ValueError(f"{name} must be positive")

@@ -110,6 +110,7 @@ def _check_size(width: int, height: int, options: DecodeOptions) -> None:
     if width * height > options.max_pixels:
         raise LimitExceededError(
             f"the picture has {width}x{height} pixels, more than max_pixels = {options.max_pixels}"
+            ": shrink it, or raise TAGGER_MEDIA__MAX_PIXELS"
         )
 
 

@@ -74,8 +74,7 @@ def _probed(answer: Any, kind: Kind) -> Probe:
 def _count(value: Any) -> int:
     if not is_count(value):
         raise ValueError("not a whole number from 0")
-    number: int = value
-    return number
+    return value
 
 
 def _words(value: Any) -> str:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from av.video.stream import VideoStream
 
 THREADS = 4  # beyond that each thread holds frames in memory and hardly adds speed
+_DECODERS_MARGIN = 1 << 20
 _MICROSECONDS = 1_000_000
 _DEFAULT_RATE = Fraction(25)
 _RATES = (Fraction(1, 3600), Fraction(1000))
@@ -194,8 +195,10 @@ class VideoSource:
             self._choice = [f"of {len(tracks)} video tracks, {which} ({_words(stream)}) was read"]
         stream.thread_type = "AUTO"
         stream.codec_context.thread_count = self._threads
-        # The decoder refuses larger frames before it allocates them.
-        stream.codec_context.options = {"max_pixels": str(self._options.max_video_pixels)}
+        # The decoder refuses much larger frames before it allocates them. It counts its own
+        # margins and says that all is damaged; what is a little too large, we say ourselves.
+        most = 2 * self._options.max_video_pixels + _DECODERS_MARGIN
+        stream.codec_context.options = {"max_pixels": str(most)}
         return stream
 
     def _check_limits(self) -> None:
@@ -207,14 +210,16 @@ class VideoSource:
         if width * height > self._options.max_video_pixels:
             raise LimitExceededError(
                 f"the video has {width}x{height} pixels, "
-                f"more than max_video_pixels = {self._options.max_video_pixels}"
+                f"more than max_video_pixels = {self._options.max_video_pixels}: "
+                "shrink it, or raise TAGGER_MEDIA__MAX_VIDEO_PIXELS"
             )
 
     def _check_time(self, seconds: float) -> None:
         if seconds > self._options.max_duration_s:
             raise LimitExceededError(
                 f"the video is {seconds:.0f} s long, "
-                f"more than max_duration_s = {self._options.max_duration_s:g}"
+                f"more than max_duration_s = {self._options.max_duration_s:g}: "
+                "cut it, or raise TAGGER_MEDIA__MAX_DURATION_S"
             )
 
     def _declared(self) -> tuple[int, int]:

@@ -19,16 +19,19 @@ from scenedetect.common import FrameTimecode, Timecode
 from scenedetect.detector import FlashFilter
 from scenedetect.detectors import ContentDetector
 
-from core.errors import LimitExceededError, UndecodableError
+from core.errors import DoesNotFitError, LimitExceededError, UndecodableError
+from core.files.space import FULL, megabytes
 from core.media.candidates import Candidates
 from core.media.decoded import Decoded, FrameFile
 from core.media.frame_colour import frame_in_srgb
 from core.media.jpeg import fitted, write_frame
+from core.media.limits import UNTOLD, Progress
 from core.media.options import DecodeOptions
 from core.media.probe import Probe
 from core.media.stream import THREADS, DamagedError, TimedFrame, VideoSource
 
 _MILLISECOND = Fraction(1, 1000)
+_MANY_BYTES = 16 << 20
 _STRAIGHT = {
     (True, False): Image.Transpose.FLIP_LEFT_RIGHT,
     (False, True): Image.Transpose.FLIP_TOP_BOTTOM,
@@ -43,8 +46,13 @@ _TURNED = {
 _SIDEWAYS = frozenset(_TURNED.values())
 
 
-def decode_video(path: Path, folder: Path, options: DecodeOptions) -> Decoded:
+def decode_video(
+    path: Path, folder: Path, options: DecodeOptions, progress: Progress = UNTOLD
+) -> Decoded:
     """Write one key frame per scene; a video without cuts is one scene.
+
+    Args:
+        progress: told of every frame.
 
     Raises:
         UndecodableError: not a video, or none of it can be decoded.
@@ -52,9 +60,9 @@ def decode_video(path: Path, folder: Path, options: DecodeOptions) -> Decoded:
         OSError: it cannot be read, or a frame not written.
     """
     try:
-        return _extract(path, folder, options, THREADS)
+        return _extract(path, folder, options, THREADS, progress)
     except DamagedError:
-        return _extract(path, folder, options, 1)
+        return _extract(path, folder, options, 1, progress)
 
 
 def probe_video(path: Path, options: DecodeOptions) -> Probe:
@@ -66,7 +74,9 @@ def probe_video(path: Path, options: DecodeOptions) -> Probe:
     raise UndecodableError("damaged video: not one frame can be decoded")
 
 
-def _extract(path: Path, folder: Path, options: DecodeOptions, threads: int) -> Decoded:
+def _extract(
+    path: Path, folder: Path, options: DecodeOptions, threads: int, progress: Progress
+) -> Decoded:
     with (
         VideoSource(path, options, threads) as source,
         _Writer(folder, source.pixel_aspect, options) as writer,
@@ -75,6 +85,7 @@ def _extract(path: Path, folder: Path, options: DecodeOptions, threads: int) -> 
         start_ms, scene = 0, Candidates()
         tail = Candidates()  # since the last great change, which may turn out to be a cut
         for number, timed in enumerate(source.frames()):
+            progress.frame(timed.frame.width, timed.frame.height)
             if number == 0:
                 start_ms = timed.time_ms
             if number % (options.frame_skip + 1):
@@ -154,7 +165,20 @@ class _Writer:
             side = self._options.max_side
             self.notes.append(f"scaled down from {width}x{height} to fit {side} pixels")
         image = _upright(picked.frame, self._aspect, self._options.max_side)
-        self.frames.append(write_frame(image, self._folder, picked.time_ms, (start_ms, end_ms)))
+        self._put(image, picked.time_ms, (start_ms, end_ms))
+
+    def _put(self, image: Image.Image, time_ms: int, scene: tuple[int, int]) -> None:
+        try:
+            self.frames.append(write_frame(image, self._folder, time_ms, scene))
+        except OSError as error:
+            # A disk that this video has filled is not full for others.
+            written = sum(frame.path.stat().st_size for frame in self.frames)
+            if error.errno in FULL and written >= _MANY_BYTES:
+                raise DoesNotFitError(
+                    f"the video's key frames do not fit: {len(self.frames)} of them, "
+                    f"{megabytes(written)}, filled {self._folder}: free some space"
+                ) from error
+            raise
 
 
 def _upright(frame: av.VideoFrame, aspect: Fraction, max_side: int) -> Image.Image:

@@ -13,7 +13,7 @@ from core.errors import OutageError, PermanentError, TaggingError
 from core.events import MediaTagged
 from core.log.port import Record, TopicPartition
 from core.ports import Ports
-from core.results.reading import result
+from core.results.answered import answer
 from core.runtime.retry import RetryPolicy
 from core.runtime.supervised import supervised
 from core.unread import UNREADABLE
@@ -42,7 +42,7 @@ class Answers:
         return len(self._awaited)
 
     async def to(self, media_id: str, root: str) -> MediaTagged:
-        """The result of this medium that names this announcement.
+        """The result of this medium that answers this announcement, whose event is in the log.
 
         Raises:
             TaggingError: why there will be none: what ended the hearing, before or meanwhile.
@@ -104,16 +104,13 @@ class Answers:
         failures = 0
         while True:
             try:
-                tagged = await result(self._ports, media_id)
+                return await answer(self._ports, media_id, root)
             except OutageError as outage:
                 failures += 1
                 _log.warning("answers_postponed", reason=str(outage), lost="nothing")
                 await asyncio.sleep(_POLICY.delay(failures))
-                continue
             except PermanentError:
                 return None  # damaged: the one that is waited for takes its place
-            named = tagged is not None and any(upload.root == root for upload in tagged.uploads)
-            return tagged if named else None
 
     def _forget(self, root: str, future: asyncio.Future[MediaTagged]) -> None:
         waiting = self._awaited[root]

@@ -92,6 +92,7 @@ class MediaParts:
         analysis: what the language model says, with the offset it was read at.
         forgotten: what is remembered of uploads that are gone; given before parts are added.
         stored: key -> the part that stands there, with its position.
+        unreadable: keys of parts that cannot be read, and are gone by as if they were not there.
         keep: uploads that are named, and roots without an upload whose parts are kept, at most.
     """
 
@@ -103,6 +104,7 @@ class MediaParts:
     analysis: tuple[int, Event[MediaAnalyzed]] | None = None
     forgotten: Forgotten = field(default_factory=Forgotten)
     stored: dict[str, tuple[Event[Data], int]] = field(default_factory=dict)
+    unreadable: list[str] = field(default_factory=list)
     keep: int = KEPT_UPLOADS
 
     def add(self, event: Event[Data], position: int) -> None:
@@ -185,7 +187,7 @@ class MediaParts:
             *(letter for dead in self.dead.values() for letter in dead.values()),
             *([self.analysis[1]] if self.analysis is not None else []),
         ]
-        return max(orphans, key=lambda event: (_moment(event.time), event.id), default=None)
+        return max(orphans, key=lambda event: (moment(event.time), event.id), default=None)
 
     # -- what is missing ------------------------------------------------------------------------
 
@@ -270,72 +272,6 @@ class MediaParts:
                     found[run.pipeline] = run
         return found
 
-    # -- what may go ----------------------------------------------------------------------------
-
-    def superfluous(self) -> tuple[list[str], Forgotten]:
-        """Keys that the result of a whole medium does not need, and what is then remembered.
-
-        The result stays the same without them. Kept are what the list that counts led to, what can
-        be used again, the uploads that are named, and what came ahead of its list of frames or of
-        its upload.
-        """
-        named = set(self.named())
-        ahead = self._ahead()
-        again = set(self.reusable().values())
-        keys = [
-            key
-            for key, (event, position) in self.stored.items()
-            if not self._needed(event, position, named, ahead, again)
-        ]
-        return keys, self._remembered(named)
-
-    def _remembered(self, named: set[str]) -> Forgotten:
-        gone = self.uploads.keys() - named
-        newest = max((self.places[root] for root in gone), default=NOWHERE)
-        newest = max(newest, self.forgotten.newest)
-        older = [root for root in named if self.places[root] <= newest]
-        return Forgotten(
-            count=self.forgotten.count + len(gone),
-            newest=newest,
-            until=max([*(self.places[root].time for root in gone), self.forgotten.until]),
-            spared=older[0] if older else None,
-            answered=max([*self.places.values(), self.forgotten.answered]),
-        )
-
-    def _ahead(self) -> set[str]:
-        """Roots without an upload. It may still come, or it was forgotten and its parts read
-        again: they look alike, so the newest are kept."""
-        times: dict[str, float] = {}
-        for event, _ in self.stored.values():
-            if event.root not in self.uploads and not isinstance(event.data, MediaUploaded):
-                times[event.root] = max(times.get(event.root, 0.0), _moment(event.time))
-        return set(sorted(times, key=lambda root: (times[root], root))[-self.keep :])
-
-    def _needed(
-        self,
-        event: Event[Data],
-        position: int,
-        named: set[str],
-        ahead: set[str],
-        again: set[Run],
-    ) -> bool:
-        data, run, newest = event.data, Run(event.root, event.pipeline), self.newest()
-        counts = newest is not None and run.made_of(newest[0])
-        if isinstance(data, MediaUploaded):
-            return event.root in named and self.uploads[event.root] is event
-        if isinstance(data, MediaAnalyzed):
-            return self.analysis is not None and self.analysis[1] is event
-        if isinstance(data, DeadLetter) and not about_frames(data):
-            return False
-        if isinstance(data, MediaFramed):
-            counts = counts or any(used.made_of(run) for used in again)
-            return self.framed[run][0] == position and (counts or event.root in ahead)
-        if isinstance(data, DeadLetter) and event.frame is None:
-            return (newest is None and event is self.refusal()) or event.root in ahead
-        unlisted = not any(run.made_of(listed) for listed in self.framed)
-        used = run in again and not isinstance(data, DeadLetter)
-        return counts or used or (unlisted and (event.root in self.uploads or event.root in ahead))
-
 
 def about_frames(letter: DeadLetter) -> bool:
     """Whether a dead letter answers for frames: the analysis goes its own way beside them."""
@@ -343,7 +279,7 @@ def about_frames(letter: DeadLetter) -> bool:
 
 
 def place_of(upload: Event[MediaUploaded], position: int) -> Place:
-    return Place(position, _moment(upload.time), upload.root)
+    return Place(position, moment(upload.time), upload.root)
 
 
 def position_of(
@@ -362,11 +298,11 @@ def position_of(
     last = max(last, forgotten.newest.position)
     if offset > last:
         return offset
-    repeat = offset <= forgotten.newest.position and _moment(upload.time) <= forgotten.until
+    repeat = offset <= forgotten.newest.position and moment(upload.time) <= forgotten.until
     return None if repeat else last + 1
 
 
-def _moment(time: str) -> float:
+def moment(time: str) -> float:
     """Seconds since the epoch of an RFC 3339 time; 0 for what is none."""
     try:
         moment = datetime.fromisoformat(time)

@@ -6,9 +6,15 @@ A part is the event itself, in structured mode, so nothing about it is lost.
 
 from __future__ import annotations
 
-from pydantic import BaseModel
+from collections.abc import Callable
+from functools import partial
+from typing import Annotated, TypeVar
 
+from pydantic import BaseModel, Field
+
+from core.bounds import check_attribute
 from core.envelope import Event, decode, encode_structured
+from core.errors import SchemaError
 from core.events import (
     Data,
     DeadLetter,
@@ -18,13 +24,20 @@ from core.events import (
     MediaFramed,
     MediaUploaded,
     Status,
+    Whole,
 )
 from core.log.port import Record, TopicPartition
+from core.results.forgetting import superfluous
 from core.results.keys import latest_key, latest_prefix, media_of
 from core.results.medium import KEPT_UPLOADS, Forgotten, MediaParts, Run
 from core.state.port import StateStore
+from core.state.unreadable import readable
+
+T = TypeVar("T")
 
 _COUNTED = 1000
+_PARTS = TopicPartition("parts", 0)
+_STRUCTURED = {"content-type": "application/cloudevents+json"}
 
 
 class FrameList(BaseModel):
@@ -51,7 +64,7 @@ class Latest(BaseModel):
             before that was noted.
     """
 
-    revision: int
+    revision: Annotated[Whole, Field(ge=0)]
     digest: str
     pipeline: str
     root: str
@@ -72,26 +85,28 @@ class PartStore:
         self._keep = keep
 
     async def frame_list(self, media_id: str, pipeline: str) -> FrameList | None:
-        value = await self._state.get(f"frames/{media_id}/{pipeline}")
-        return FrameList.model_validate_json(value) if value is not None else None
+        """None where there is none, or none that can be read: it is made again."""
+        return await self._read(f"frames/{media_id}/{pipeline}", partial(_frame_list, media_id))
 
     async def put_frame_list(self, media_id: str, pipeline: str, frames: FrameList) -> None:
         value = frames.model_dump_json().encode()
         await self._state.put([(f"frames/{media_id}/{pipeline}", value)])
 
     async def latest(self, media_id: str) -> Latest | None:
-        value = await self._state.get(latest_key(media_id))
-        return Latest.model_validate_json(value) if value is not None else None
+        """None where there is none, or none that can be read."""
+        return await self._read(latest_key(media_id), _latest)
 
     async def put_latest(self, media_id: str, latest: Latest) -> None:
         await self._state.put([(latest_key(media_id), latest.model_dump_json().encode())])
 
     async def results(self) -> dict[str, Latest]:
         """The latest result of every medium."""
-        return {
-            media_of(key): Latest.model_validate_json(value)
-            for key, value in await self._state.scan(latest_prefix())
-        }
+        found = {}
+        for key, value in await self._state.scan(latest_prefix()):
+            latest = await readable(self._state, key, value, _latest)
+            if latest is not None:
+                found[media_of(key)] = latest
+        return found
 
     async def put_part(self, partition: int, event: Event[Data], position: int) -> None:
         """Marks the medium as open, then stores the part: a crash between the two only costs a
@@ -108,22 +123,30 @@ class PartStore:
         )
 
     async def parts(self, media_id: str) -> MediaParts:
-        """All parts of a medium, in key order."""
+        """All parts of a medium that can be read, in key order; the others are named."""
         found = dict(await self._state.scan(f"part/{media_id}/"))
-        known = found.pop(_forgotten_key(media_id), None)
+        forgotten, known = _forgotten_key(media_id), found.pop(_forgotten_key(media_id), None)
         parts = MediaParts(keep=self._keep)
         if known is not None:
-            parts.forgotten = Forgotten.model_validate_json(known)
+            read = await readable(self._state, forgotten, known, Forgotten.model_validate_json)
+            parts.forgotten = read or parts.forgotten
         for key, value in found.items():
-            event, position = _decode_part(value), int(key.rpartition("/")[2])
-            parts.add(event, position)
-            parts.stored[key] = (event, position)
+            part = await readable(self._state, key, value, partial(_part, key))
+            if part is None:
+                parts.unreadable.append(key)
+                continue
+            parts.add(*part)
+            parts.stored[key] = part
         return parts
+
+    async def _read(self, key: str, parse: Callable[[bytes], T]) -> T | None:
+        value = await self._state.get(key)
+        return None if value is None else await readable(self._state, key, value, parse)
 
     async def forget(self, media_id: str, parts: MediaParts) -> None:
         """Removes what the result of these parts, which are whole and all there are, can do
         without. A crash in between leaves what the next call finds, and counts nothing twice."""
-        keys, remembered = parts.superfluous()
+        keys, remembered = superfluous(parts)
         if keys:
             await self._state.put(
                 [(_forgotten_key(media_id), remembered.model_dump_json().encode())]
@@ -183,6 +206,26 @@ def _part_key(event: Event[Data], position: int) -> str:
     return f"{prefix}{frame}/{data.topic}/0"
 
 
-def _decode_part(value: bytes) -> Event[Data]:
-    headers = {"content-type": "application/cloudevents+json"}
-    return decode(Record(TopicPartition("parts", 0), 0, 0, None, value, headers))
+def _part(key: str, value: bytes) -> tuple[Event[Data], int]:
+    """The part that stands at a key, and its position; raises SchemaError."""
+    last = key.rpartition("/")[2]
+    if not last.isdecimal():
+        raise SchemaError(f"{key} is no key of a part")
+    position = int(last)
+    event = decode(Record(_PARTS, 0, 0, None, value, _STRUCTURED))
+    if _part_key(event, position) != key:
+        raise SchemaError("it is another part than its key says")
+    return event, position
+
+
+def _latest(value: bytes) -> Latest:
+    latest = Latest.model_validate_json(value)
+    check_attribute("ce_pipeline", latest.pipeline)  # it becomes part of a key
+    return latest
+
+
+def _frame_list(media_id: str, value: bytes) -> FrameList:
+    frames = FrameList.model_validate_json(value)
+    if frames.framed.media_id != media_id:
+        raise SchemaError("it is of another medium than its key says")
+    return frames

@@ -14,6 +14,7 @@ is not the first to be under way again, and a guilty one does not keep other par
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from typing import NamedTuple, Protocol, TypeVar
@@ -25,6 +26,7 @@ from core.state.port import StateStore
 T = TypeVar("T")
 
 _LAST = 1 << 30
+_COUNT = re.compile(rb"[0-9]{1,6}")
 
 
 class KilledProcessError(PermanentError):
@@ -110,7 +112,7 @@ class CrashGuard:
             return
         key = f"{self._prefix}/{record.topic}/{record.partition}/{record.offset}"
         noted = await self._patiently(lambda: self._state.get(key))
-        deaths = int(noted or b"0")
+        deaths = _counted(noted)
         attempt = [(key, str(deaths + 1).encode())]
         async with self._turns.turn(record, deaths):
             await self._patiently(lambda: self._state.put(attempt))
@@ -126,6 +128,11 @@ class CrashGuard:
 
     def _mark(self, tp: TopicPartition) -> str:
         return f"{self._marks}{tp.topic}/{tp.partition}"
+
+
+def _counted(noted: bytes | None) -> int:
+    """A note that cannot be read says nothing against the event; it is written anew at once."""
+    return int(noted) if noted is not None and _COUNT.fullmatch(noted) else 0
 
 
 class _Waiting(NamedTuple):

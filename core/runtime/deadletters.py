@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from core.envelope import Event, attributes_of, decode, now
+from core.blobs.port import Blob, BlobStore
+from core.envelope import Event, attributes_of, decode, is_proper, now
 from core.errors import SchemaError
 from core.events import TOPICS, DeadLetter
 from core.ids import content_hash, event_id
 from core.log.port import EventLog, Message, Record
+from core.runtime.originals import blob_of, fits, headers_of, original_of, raw_of, written_out
 from core.state.port import StateStore
 from core.tracing.traces import traceparent
 from core.unread import UNREADABLE, Unread
 
 _REDRIVEN = "redriven/"
 _REASON_LIMIT = 2000
+_KEY_LIMIT = 4000
+_SHORT = 200
+_GLANCE = 32
+_NOBODY = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +36,9 @@ class Letter:
 
 def dead_letter(
     record: Record, stage: str, pipeline: str, error: BaseException, attempts: int
-) -> Message:
-    """The record that goes to ``dead.letters``.
+) -> tuple[Message, Blob | None]:
+    """The record that goes to ``dead.letters``, and the blob that has to be stored before, where
+    the original does not fit into a record. Raises nothing, whatever the record is.
 
     Its ce_id derives from the original alone, so that a subscriber counts an event that is given
     up twice (after a crash, after a redrive) once.
@@ -39,34 +46,39 @@ def dead_letter(
     Args:
         pipeline: the path that the stage's outputs would have had.
     """
-    headers, said = record.headers, attributes_of(record)
+    said = attributes_of(record)
     origin = said.get("id") or f"{record.topic}/{record.partition}/{record.offset}"
-    subject = said.get("subject") or record.key or "unknown"
+    subject = said.get("subject") or _medium_of(record.key)
+    blob = None if fits(record) else blob_of(record)
     letter = DeadLetter(
         media_id=subject,
         stage=stage,
         error=type(error).__name__,
-        reason=(str(error) or type(error).__name__)[:_REASON_LIMIT],
+        reason=reason_of(error),
         attempts=attempts,
         origin_topic=record.topic,
         origin_partition=record.partition,
         origin_offset=record.offset,
-        origin_key=record.key,
-        origin_headers=dict(headers),
+        origin_key=None if record.key is None else written_out(record.key[:_KEY_LIMIT]),
+        origin_headers=headers_of(record) if blob is None else _first(headers_of(record)),
+        origin_subject=said.get("subject"),
+        origin_bytes=raw_of(record) if blob is None else {},
+        origin_blob=None if blob is None else blob.key,
     )
     kept = {
         f"ce_{name}": said[name]
         for name in ("frame", "purpose", "pipeline", "replay")
         if name in said
     }
-    if pipeline:
+    if pipeline and is_proper("ce_pipeline", pipeline):
         kept["ce_pipeline"] = pipeline
     identity = event_id(stage, DeadLetter.type(), origin, record.value or b"")
-    root = said.get("root") or origin
-    return Message(
+    root = said.get("root") or record.place
+    content_type = record.headers.get("content-type", "")
+    message = Message(
         DeadLetter.topic,
         subject,
-        record.value,  # a tombstone's is absent here, too
+        record.value if blob is None else b"",  # a tombstone's is absent here, too
         {
             **kept,
             "ce_specversion": "1.0",
@@ -77,10 +89,31 @@ def dead_letter(
             "ce_subject": subject,
             "ce_root": root,
             "traceparent": traceparent(root, identity),
-            "content-type": headers.get("content-type", "application/octet-stream"),
+            "content-type": written_out(content_type)[:_SHORT] or "application/octet-stream",
             "dead_letter": letter.model_dump_json(),
         },
     )
+    return message, blob
+
+
+def reason_of(error: BaseException) -> str:
+    """An error's words as every store takes them, and not too many."""
+    try:
+        words = str(error)
+    except Exception:  # a stranger's class may not even have words
+        words = ""
+    return written_out(words or type(error).__name__)[:_REASON_LIMIT]
+
+
+def _medium_of(key: str | None) -> str:
+    """What a record without a proper subject is filed under: its key's medium, if it has one."""
+    medium = (key or "").partition("/")[0]
+    return medium if is_proper("ce_subject", medium) and medium else _NOBODY
+
+
+def _first(headers: Mapping[str, str]) -> dict[str, str]:
+    """Headers for a glance; all of them are in the blob."""
+    return {name[:_SHORT]: text[:_SHORT] for name, text in list(headers.items())[:_GLANCE] if name}
 
 
 async def letters(
@@ -107,12 +140,22 @@ async def letters(
     return sorted(found.values(), key=lambda letter: letter.time)
 
 
-async def redrive(log: EventLog, state: StateStore, chosen: Sequence[Letter]) -> int:
-    """Sends events back to their topics, for the stage that gave them up and no other."""
+async def redrive(
+    log: EventLog, state: StateStore, chosen: Sequence[Letter], blobs: BlobStore | None = None
+) -> int:
+    """Sends events back to their topics, for the stage that gave them up and no other.
+
+    Args:
+        blobs: where those lie that did not fit into a record.
+
+    Raises:
+        BlobMissingError: one lies in a blob that is not there.
+    """
     for letter in chosen:
         origin = letter.data
-        headers = {**origin.origin_headers, "ce_target": origin.stage}
-        await log.publish([Message(origin.origin_topic, origin.origin_key, letter.body, headers)])
+        original = await original_of(origin, letter.body, blobs)
+        headers = {**original.headers, "ce_target": origin.stage}
+        await log.publish([replace(original, headers=headers)])
         await state.put([(_REDRIVEN + _mark(letter.id, origin), b"")])
     return len(chosen)
 

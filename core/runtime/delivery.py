@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Literal
 
 import structlog
@@ -18,6 +18,7 @@ from core.claimcheck import decode_checked
 from core.envelope import attributes_of
 from core.errors import (
     AbandonedError,
+    NewerEventError,
     OutageError,
     OwnershipLostError,
     PermanentError,
@@ -25,10 +26,10 @@ from core.errors import (
 )
 from core.events import Tombstone
 from core.log.port import Message, Record
-from core.runtime.deadletters import dead_letter
+from core.runtime.deadletters import dead_letter, reason_of
 from core.runtime.publisher import Publisher, encode_outputs
 from core.runtime.retry import OutageGate, RetryPolicy
-from core.runtime.stage import Context, Stage
+from core.runtime.stage import Context, Stage, wants
 from core.tracing import traces as tracing
 
 _log = structlog.get_logger()
@@ -46,12 +47,15 @@ class Delivery:
         publisher: Publisher,
         policy: RetryPolicy,
         gate: OutageGate,
+        stepped: Callable[[Record], Awaitable[bool]],
     ) -> None:
+        """``stepped`` says whether somebody gave up this record, which a newer stage could do."""
         self._stage = stage
         self._blobs = blobs
         self._publisher = publisher
         self._policy = policy
         self._gate = gate
+        self._stepped = stepped
         self._log = _log.bind(stage=stage.name)
         self._seconds = telemetry.SECONDS.labels(stage.name)
         self._retried = telemetry.RETRIED.labels(stage.name)
@@ -89,7 +93,7 @@ class Delivery:
     async def _until_done(
         self, record: Record, owned: Callable[[], bool], started: float
     ) -> Outcome:
-        if not self._wanted(record):
+        if not wants(self._stage, record):
             return "skipped"
         attempts = 0
         while True:
@@ -98,6 +102,10 @@ class Delivery:
             try:
                 messages = await self._attempt(record, attempts + 1)
                 await self._publish(messages, owned)
+            except NewerEventError:
+                if await self._stepped(record):
+                    return "dead"
+                raise
             except (StageStopError, AbandonedError):
                 raise  # no event is to blame
             except OutageError as outage:
@@ -117,35 +125,33 @@ class Delivery:
     async def bury(
         self, record: Record, owned: Callable[[], bool], error: Exception, attempts: int
     ) -> None:
-        """Publishes the dead letter; waits out outages of the log."""
+        """Publishes the dead letter, whatever the record is; waits out outages."""
+        name, reason = self._stage.name, reason_of(error)
         pipeline = self._stage.path(attributes_of(record).get("pipeline", ""))
-        letter = dead_letter(record, self._stage.name, pipeline, error, attempts)
+        letter, blob = dead_letter(record, name, pipeline, error, attempts)
         _log.warning(
             "event_dead_lettered",
-            stage=self._stage.name,
-            media_id=record.headers.get("ce_subject"),
-            frame=record.headers.get("ce_frame"),
+            stage=name,
+            record=record.place,
+            media_id=letter.headers["ce_subject"],
+            frame=letter.headers.get("ce_frame"),
             attempts=attempts,
             error=type(error).__name__,
-            reason=str(error),
+            reason=reason,
             exc_info=None if isinstance(error, PermanentError) else error,
         )
         while True:
             try:
+                if blob is not None:
+                    await self._blobs.put([blob])
                 await self._publish([letter], owned)
             except OutageError as outage:
                 await self._gate.outage(outage)
             else:
                 self._gate.recovered()
                 if tracing.traced():
-                    _trace(record, [letter], 0.0, str(error))
+                    _trace(record, [letter], 0.0, reason)
                 return
-
-    def _wanted(self, record: Record) -> bool:
-        target = record.headers.get("ce_target")
-        if target is not None and target != self._stage.name:
-            return False
-        return record.headers.get("ce_purpose", "query") in self._stage.purposes
 
     async def _attempt(self, record: Record, attempt: int) -> list[Message]:
         event = await decode_checked(record, self._blobs)
@@ -175,7 +181,7 @@ class Delivery:
             media_id=record.headers.get("ce_subject"),
             attempt=attempts,
             error=type(error).__name__,
-            reason=str(error),
+            reason=reason_of(error),
             next_attempt_in_s=round(delay, 3),
         )
         await self._gate.rest(delay)

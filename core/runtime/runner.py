@@ -34,6 +34,7 @@ from core.log.port import EventLog, Fence, Record, Subscription, TopicPartition
 from core.runtime.committer import Committer
 from core.runtime.crashguard import CrashGuard, KilledProcessError
 from core.runtime.delivery import Delivery
+from core.runtime.halts import Steps
 from core.runtime.publisher import Publisher, encode_outputs
 from core.runtime.retry import OutageGate, RetryPolicy
 from core.runtime.stage import Output, Stage
@@ -96,7 +97,15 @@ class StageRunner:
         self._policy = policy or RetryPolicy()
         self.gate = OutageGate(stage.name, self._policy)
         self._publisher = Publisher(log, self._fence)
-        self._delivery = Delivery(stage, blobs, self._publisher, self._policy, self.gate)
+        steps = Steps(self.group, state)
+        self._delivery = Delivery(
+            stage,
+            blobs,
+            self._publisher,
+            self._policy,
+            self.gate,
+            lambda record: self._patiently(lambda: steps.told(record)),
+        )
         self._guard = CrashGuard(self.group, state, self._patiently)
         self._workers: Workers[Work] = Workers(self._options.concurrency, self._do)
         self._window = Window(self._options.max_spread)

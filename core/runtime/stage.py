@@ -15,9 +15,9 @@ from functools import cached_property
 from typing import ClassVar, Generic, Literal, TypeVar
 
 from core import paths
-from core.envelope import Event
+from core.envelope import PURPOSES, Event
 from core.events import Data, Purpose
-from core.log.port import TopicPartition
+from core.log.port import Record, TopicPartition
 from core.runtime.batcher import Batcher
 
 L = TypeVar("L")
@@ -102,6 +102,15 @@ class Stage(ABC):
 
     async def close(self) -> None:
         """Called once after the last event; also where ``open`` failed."""
+
+
+def wants(stage: Stage | type[Stage], record: Record) -> bool:
+    """Whether a record is for this stage, as far as its headers say."""
+    target = record.headers.get("ce_target")
+    if target is not None and target != stage.name:
+        return False
+    purpose = record.headers.get("ce_purpose", "query")
+    return purpose in stage.purposes or purpose not in PURPOSES  # decoding refuses those
 
 
 class BatchStage(Stage, Generic[L, R]):

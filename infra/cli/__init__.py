@@ -22,6 +22,7 @@ _COMMANDS = {
     "catalog": "Fill the catalog that items are matched against.",
     "health": "Say how everything stands, and what to do about it.",
     "dlq": "List, show and redrive what was given up.",
+    "state": "List, show and drop stored values that cannot be read.",
     "topics": "Make the event log's topics, and look into them.",
     "settings": "Print the table of settings.",
     "asyncapi": "Print what other systems need to subscribe to the events.",

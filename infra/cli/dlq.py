@@ -12,7 +12,10 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
+from core.errors import SettingsError
+from core.log.port import TopicPartition
 from core.runtime.deadletters import Letter, letters, redrive
+from core.runtime.halts import halting, step_over
 from core.settings import Settings
 from core.unread import Unread
 from infra.cli.options import AsJson, DataDir, existing_data, group, load_settings
@@ -20,6 +23,7 @@ from infra.cli.show import screen, tables
 from infra.cli.stopping import run_until_stopped
 from infra.running.engine import engine_process
 from infra.wiring.adapters import open_ports
+from infra.wiring.stages import RECIPES
 
 app = group("List, show and redrive what was given up.")
 
@@ -79,6 +83,7 @@ def show(
             "key": letter.data.origin_key,
             "headers": letter.data.origin_headers,
             "body": _body(letter.body),
+            **({"blob": letter.data.origin_blob} if letter.data.origin_blob else {}),
         }
         print(json.dumps({**_line(letter), "origin": origin}))
     if not chosen:
@@ -113,6 +118,39 @@ def redrive_(
         screen.out().print(f"{number} redriven to {name}")
     if not settings.clustered and engine_process(settings) is None:
         screen.remark("no engine is running: `tagger run` handles them")
+
+
+@app.command()
+def bury(
+    place: Annotated[
+        str, typer.Argument(help="TOPIC:PARTITION:OFFSET, as `tagger health` names it.")
+    ],
+    data_dir: DataDir = None,
+) -> None:
+    """Give up an event that stages stop at: it becomes a dead letter, and they step over it."""
+    tp, offset = _place(place)
+    settings = _settings(data_dir)
+
+    async def work() -> list[str]:
+        async with open_ports(settings) as ports:
+            stages = [recipe.stage for recipe in RECIPES]
+            found = await halting(ports.log, stages, tp, offset)
+            for halt in found:
+                await step_over(ports.log, ports.state, ports.blobs, halt)
+            return [halt.stage for halt in found]
+
+    stepping = run_until_stopped(lambda _: work())
+    if not stepping:
+        raise SettingsError(f"no stage stops at {place}: `tagger health` names where one does")
+    screen.out().print(f"{place} is given up; {', '.join(stepping)} will step over it")
+
+
+def _place(text: str) -> tuple[TopicPartition, int]:
+    topic, *numbers = text.split(":")
+    if not topic or len(numbers) != 2 or not all(n.isascii() and n.isdecimal() for n in numbers):
+        raise typer.BadParameter(f"{text!r} is not of the form TOPIC:PARTITION:OFFSET")
+    partition, offset = (min(int(number[:19]), 2**62) for number in numbers)
+    return TopicPartition(topic, partition), offset
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +199,7 @@ def _redrive(settings: Settings, which: _Filter) -> Counter[str]:
         async with open_ports(settings) as ports:
             waiting = await letters(ports.log, ports.state, unread=unread)
             chosen = [letter for letter in waiting if which.wants(letter)]
-            await redrive(ports.log, ports.state, chosen)
+            await redrive(ports.log, ports.state, chosen, ports.blobs)
             return Counter(letter.data.stage for letter in chosen)
 
     count = run_until_stopped(lambda _: work())

@@ -46,6 +46,9 @@ def results(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="File to export to, else the output.")
     ] = None,
+    bom: Annotated[
+        bool, typer.Option("--bom", help="Begin a CSV file as Excel wants it: with a BOM.")
+    ] = False,
     catalog: Annotated[
         bool, typer.Option("--catalog", help="The catalog's pictures instead of tagged media.")
     ] = False,
@@ -66,6 +69,8 @@ def results(
         raise typer.BadParameter("goes with neither an id nor --export", param_hint="--follow")
     if export is Format.HTML and output is None:
         raise typer.BadParameter("a page needs a file: name it with --output")
+    if bom and export is not Format.CSV:
+        raise typer.BadParameter("goes with --export csv", param_hint="--bom")
     settings = load_settings(data_dir)
     existing_data(settings)
     purpose: Purpose = "catalog" if catalog else "query"
@@ -75,7 +80,8 @@ def results(
     async def work(stop: asyncio.Event) -> None:
         async with open_ports(settings) as ports:
             if export is not None:
-                await _export(ports, _chosen(ports, media_id, purpose, unread), export, output)
+                chosen = _chosen(ports, media_id, purpose, unread)
+                await _export(ports, chosen, export, output, bom)
             elif media_id is not None:
                 _show(await tagged.one(ports, media_id), matches, as_json)
             else:
@@ -108,15 +114,17 @@ def _list(said: Sequence[tagged.Said], as_json: bool) -> None:
 
 
 async def _export(
-    ports: Ports, chosen: AsyncIterator[MediaTagged], form: Format, output: Path | None
+    ports: Ports, chosen: AsyncIterator[MediaTagged], form: Format, output: Path | None, bom: bool
 ) -> None:
     if form is Format.HTML and output is not None:
         await write_report(output, chosen, ports.blobs, "Results")
         return
     with _stream(output) as stream:
-        into = CsvExport(stream) if form is Format.CSV else JsonExport(stream)
+        into = CsvExport(stream, bom) if form is Format.CSV else JsonExport(stream)
         async for one in chosen:
             into.add(one)
+    if output is not None and isinstance(into, CsvExport) and not into.ascii and not bom:
+        screen.remark("in Excel, accents and currency signs of this file need --bom")
 
 
 async def _chosen(

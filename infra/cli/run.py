@@ -14,7 +14,7 @@ from core.media.probe import READ
 from core.runtime.supervised import supervised
 from core.settings import Settings
 from infra.cli.options import DataDir, load_settings, only_given, single
-from infra.cli.show.live import StatusView, duration, line
+from infra.cli.show.live import StatusView, duration, left_out, line
 from infra.cli.stopping import run_until_stopped
 from infra.running.engine import open_engine
 from infra.running.service import Service
@@ -72,6 +72,8 @@ async def _run(
             f"{busy}, or use it: `tagger submit` and `tagger catalog add` work beside it"
         ) from None
     view.say(f"stopped after {duration(time.monotonic() - started)}: {line(status)}")
+    for words in left_out(status):
+        view.say(words)
     if status.failed:
         view.say("`tagger dlq list` says why media failed")
     useless = [path for path, folder in status.folders if folder.ignored and not folder.seen]

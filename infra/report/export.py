@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import TextIO
 
 from core.events import MediaTagged
+from infra.report.cells import guarded, unguarded
 
 COLUMNS = (
     *("media_id", "filename", "status", "frame_id", "timecode", "item_id", "label", "category"),
@@ -18,15 +19,45 @@ COLUMNS = (
 _FROM_PAYLOAD = COLUMNS[COLUMNS.index("title") :]
 
 
-class CsvExport:
-    """A table as RFC 4180 has it, with a header; numbers as in the events."""
+_BOM = "\ufeff"
 
-    def __init__(self, stream: TextIO) -> None:
+
+class CsvExport:
+    """A table as RFC 4180 has it, with a header; numbers as in the events, and text so that no
+    spreadsheet runs it: :func:`read_csv` gives back what was said.
+
+    Args:
+        stream: opened with ``newline=""``.
+        bom: begins with a byte order mark, without which Excel takes UTF-8 for another encoding.
+
+    Attributes:
+        ascii: whether all text so far reads the same in either.
+    """
+
+    def __init__(self, stream: TextIO, bom: bool = False) -> None:
+        if bom:
+            stream.write(_BOM)
         self._writer = csv.DictWriter(stream, COLUMNS, restval="")
         self._writer.writeheader()
+        self.ascii = True
 
     def add(self, tagged: MediaTagged) -> None:
-        self._writer.writerows(_rows(tagged))
+        for row in _rows(tagged):
+            cells = {name: _cell(value) for name, value in row.items()}
+            self.ascii &= all(text.isascii() for text in cells.values() if isinstance(text, str))
+            self._writer.writerow(cells)
+
+
+def read_csv(stream: TextIO) -> Iterator[dict[str, str]]:
+    """The rows of an export, by column.
+
+    Args:
+        stream: opened as UTF-8 with ``newline=""``; a byte order mark is passed over.
+    """
+    reader = csv.reader(stream)
+    columns = [name.removeprefix(_BOM) for name in next(reader, [])]
+    for row in reader:
+        yield dict(zip(columns, map(unguarded, row), strict=True))
 
 
 class JsonExport:
@@ -37,6 +68,12 @@ class JsonExport:
 
     def add(self, tagged: MediaTagged) -> None:
         self._stream.write(tagged.model_dump_json() + "\n")
+
+
+def _cell(value: object) -> object:
+    if value is None or isinstance(value, int | float):
+        return value
+    return guarded(str(value))
 
 
 def _rows(tagged: MediaTagged) -> Iterator[dict[str, object]]:

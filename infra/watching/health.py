@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import os
-import shutil
 import time
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Literal
 
 from core.errors import FormatError, SettingsError, TaggingError
 from core.events import TOPICS
+from core.files.space import space
 from core.log.port import EventLog
 from core.media.probe import READ
 from core.ports import Ports
 from core.runtime.deadletters import letters
+from core.runtime.halts import halts
 from core.settings import Settings
+from core.state.unreadable import unreadable
 from core.unread import Unread
 from core.vision.port import Profile
 from infra.running.engine import engine_process
@@ -37,6 +41,8 @@ Level = Literal["ok", "degraded", "down"]
 
 _SCARCE_BYTES = 1 << 30
 _NO_ROOM_BYTES = 64 << 20
+_SCARCE_NODES = 1000
+_CLOCKS_DIFFER_MS = 60_000
 _OTHER_PROFILE = "follow that advice, or choose another TAGGER_VISION__PROFILE"
 
 
@@ -79,6 +85,8 @@ async def examine(settings: Settings, recipes: Recipes = RECIPES) -> list[Check]
     if all(check.level != "down" for check in (*log_checks, *stores)):
         async with open_ports(settings) as ports:
             checks += [await _dead_letters(ports), *await _left_out(ports)]
+            checks.append(await _stored_values(ports))
+            checks += await _halts(ports, recipes)
     checks.append(await _catalog(settings, profile))
     return checks
 
@@ -95,7 +103,7 @@ async def _log(
                 detail = f"topics are missing: {', '.join(missing)}"
                 return [Check("event log", "down", detail, "tagger topics create")]
             stages = [await _stage(settings, log, recipe, running) for recipe in recipes]
-            checks = [Check("event log", "ok", await _memory(log)), *stages]
+            checks = [Check("event log", "ok", await _memory(log)), *await _clock(log), *stages]
             if today is not None:
                 checks.append(await _pipeline(log, recipes, today))
             return checks
@@ -140,8 +148,12 @@ def _data_folder(settings: Settings) -> Check:
         return Check(name, "degraded", f"{folder} is not there yet", "tagger run --watch DIR")
     if not os.access(folder, os.W_OK | os.X_OK):
         return Check(name, "down", f"{folder} is not writable", f"chmod u+wx {folder}")
-    free = shutil.disk_usage(folder).free
-    detail = f"{folder}, {free / (1 << 30):.1f} GiB free"
+    disk = space(folder)
+    free, detail = disk.free, f"{folder}, {disk.free / (1 << 30):.1f} GiB free"
+    if disk.nodes is not None and disk.nodes < _SCARCE_NODES:
+        level: Level = "degraded" if disk.nodes else "down"
+        detail += f", {disk.nodes} inodes left"
+        return Check(name, level, detail, "remove files from its disk, or give it more inodes")
     if free < _NO_ROOM_BYTES:
         return Check(name, "down", detail, "make room on its disk: everything waits for it")
     if free < _SCARCE_BYTES:
@@ -172,6 +184,9 @@ async def _stage(settings: Settings, log: EventLog, recipe: Recipe, running: boo
     if not waiting:
         return Check(name, "ok", "nothing waits")
     age = await _oldest(log, recipe)
+    if age < 0:
+        detail = f"events waiting: {waiting}, said at a time that is still to come on this clock"
+        return Check(name, "ok", detail)
     detail = f"events waiting: {waiting}, the oldest for {age:.0f} s"
     if age < settings.runtime.partial_after_s:
         return Check(name, "ok", detail)
@@ -192,16 +207,42 @@ async def _pipeline(log: EventLog, recipes: Recipes, today: str) -> Check:
 
 
 async def _oldest(log: EventLog, recipe: Recipe) -> float:
-    """Seconds since the oldest event that the stage has not done was said."""
+    """Seconds since the oldest event that the stage has not done was said; below 0 where this
+    clock is behind the one it was said by, by more than clocks differ."""
     done, end = await log.committed(recipe.name), await log.end_offsets(recipe.topics)
-    oldest = time.time() * 1000
+    now, oldest = time.time() * 1000, math.inf
     for tp, waiting in (await log.lag(recipe.name, recipe.topics)).items():
         if waiting:
             start = {**end, tp: done.get(tp, 0)}
             async for record in log.tail([tp.topic], start, follow=False):
                 oldest = min(oldest, record.timestamp)
                 break
-    return max(0.0, time.time() - oldest / 1000)
+    if oldest == math.inf:  # done meanwhile
+        return 0.0
+    age_ms = now - oldest
+    return age_ms / 1000 if age_ms < -_CLOCKS_DIFFER_MS else max(0.0, age_ms / 1000)
+
+
+async def _clock(log: EventLog) -> list[Check]:
+    """Nothing, unless the log knows of later times than this host does."""
+    now = time.time() * 1000
+    ahead = 0.0
+    for topic in TOPICS:
+        end = await log.end_offsets([topic])
+        later = await log.offsets_at(topic, int(now + _CLOCKS_DIFFER_MS))
+        for tp, offset in later.items():
+            if offset < end.get(tp, 0):
+                async for record in log.tail([topic], {**end, tp: offset}, follow=False):
+                    ahead = max(ahead, record.timestamp - now)
+                    break
+    if not ahead:
+        return []
+    at = datetime.fromtimestamp((now + ahead) / 1000, UTC).isoformat(timespec="seconds")
+    detail = (
+        f"events were said at {at}, {ahead / 1000:.0f} s ahead of this host: its clock went back, "
+        "or another host's is wrong; until then ages are not known, and nothing grows too old"
+    )
+    return [Check("clock", "degraded", detail, "set the clocks, as NTP does")]
 
 
 async def _left_out(ports: Ports) -> list[Check]:
@@ -234,6 +275,29 @@ async def _dead_letters(ports: Ports) -> Check:
         return Check("dead letters", "ok", "none")
     advice = "tagger dlq list" if count else "tagger topics tail dead.letters"
     return Check("dead letters", "degraded", "; ".join(found), advice)
+
+
+async def _halts(ports: Ports, recipes: Recipes) -> list[Check]:
+    """Events that no waiting and no retry gets a stage past."""
+    found = [h for recipe in recipes for h in await halts(ports.log, ports.state, recipe.stage)]
+    return [
+        Check(
+            f"stage {halt.stage}",
+            "down",
+            f"stops at {halt.record.place}: type '{halt.kind}' is newer than this build",
+            f"upgrade, or step over it: tagger dlq bury {halt.record.place}",
+        )
+        for halt in found
+    ]
+
+
+async def _stored_values(ports: Ports) -> Check:
+    """Those that somebody came upon; nobody reads all of them."""
+    count = len(await unreadable(ports.state))
+    if not count:
+        return Check("stored values", "ok", "none was found unreadable")
+    detail = f"values that cannot be read: {count}; the engine goes on without them"
+    return Check("stored values", "degraded", detail, "tagger state list")
 
 
 async def _catalog(settings: Settings, profile: Profile | None) -> Check:

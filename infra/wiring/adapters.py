@@ -16,6 +16,7 @@ from core.database.database import SqliteDatabase
 from core.errors import OutageError, SettingsError
 from core.files.private import close_to_others
 from core.files.scratch import Scratch
+from core.files.space import shortage
 from core.log.port import EventLog
 from core.log.sqlite.log import SqliteEventLog
 from core.media.children import DecoderPool
@@ -298,7 +299,8 @@ def open_scratch(settings: Settings) -> Iterator[Scratch]:
     try:
         scratch = Scratch(data_folder(settings) / "scratch")
     except OSError as error:
-        raise OutageError(f"the data folder cannot be written: {error}") from error
+        lacks = shortage(settings.data_dir)
+        raise OutageError(f"the data folder cannot be written: {error}{lacks}") from error
     try:
         yield scratch
     finally:
@@ -312,6 +314,7 @@ def decode_options(settings: Settings) -> DecodeOptions:
         pick=media.key_frame,
         threshold=media.scene_threshold,
         max_pixels=media.max_pixels,
+        max_video_pixels=media.max_video_pixels,
         max_duration_s=media.max_duration_s,
         video_time_limit_s=media.time_limit_s,
     )

@@ -102,6 +102,7 @@ def folder_producer(
             undecodable_after_s=watch.undecodable_after_s,
             rescan_s=watch.rescan_s,
             poll_s=watch.poll_s,
+            max_file_bytes=watch.max_file_mb << 20,
         ),
     )
 

@@ -83,11 +83,14 @@ def _index(materials: Materials) -> Stage:
 
 def _results(materials: Materials) -> Stage:
     match, ports = materials.settings.match, materials.ports
-    default = materials.vision.embedder.duplicate_thresholds
+    embedder = materials.vision.embedder
+    default = embedder.duplicate_thresholds
     known = PartStore(ports.state)
     return ResultsStage(
         known,
-        ResultWriter(known, ports.blobs, _given(materials.vectors)),
+        ResultWriter(
+            known, ports.blobs, _given(materials.vectors), {embedder.version: embedder.dim}
+        ),
         Thresholds(
             _or(match.duplicate_within, default.within), _or(match.duplicate_across, default.across)
         ),

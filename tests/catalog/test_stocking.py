@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import pytest
 
-from catalog.folder import read_product_folders
-from catalog.stocking import Plan, plan
+from catalog.folder import ProductPicture, read_product_folders
+from catalog.stocking import Outcome, Plan, plan, stock
 from core.blobs.port import Blob
 from core.envelope import dump
-from core.events import MediaTagged, Upload
+from core.events import MediaTagged, MediaUploaded, Product, Upload
 from core.intake.intake import Announced, Intake
 from core.ports import Ports
 from core.results.keys import result_key
+from core.results.medium import KEPT_UPLOADS
 from core.results.parts import Latest, PartStore
 from tests.producers.engine import Engine, open_engine, photo
 
@@ -153,6 +155,54 @@ async def test_the_same_columns_in_another_order_change_nothing(ports: Ports, sh
     assert submitted(await planned(ports, shop)) == []
 
 
+@pytest.mark.parametrize("odd", [math.nan, math.inf, [math.nan], 1.0, -0.0, 10**30, (1, 2)])
+async def test_what_compares_unlike_itself_is_told_once(
+    ports: Ports, shop: Path, odd: object
+) -> None:
+    picture = shop / "product_1" / "1a.jpg"
+    pictures = [ProductPicture(picture, Product.model_validate({"id": "1", "mrp": odd}))]
+    await announce(ports, await plan(ports, PLACE, pictures))
+
+    made = await plan(ports, PLACE, pictures)
+
+    assert submitted(made) == []
+
+
+async def test_a_picture_that_others_announced_very_often_meanwhile_is_settled(
+    ports: Ports, shop: Path
+) -> None:
+    first, *_ = await announce(ports, await planned(ports, shop))
+    others = [f"of-shop-{number}" for number in range(KEPT_UPLOADS)]
+    await answer(ports, first, root=others[0], others=others[1:], count=KEPT_UPLOADS + 1)
+    end = await ports.log.end_offsets([MediaUploaded.topic])
+    await ports.log.set_offsets("results", end)
+
+    made = await planned(ports, shop)
+
+    assert [path.name for path, _ in made.settled] == ["1a.jpg"]
+
+
+async def test_stocking_waits_for_no_picture_that_was_answered_long_ago(
+    ports: Ports, tmp_path: Path
+) -> None:
+    shop = tmp_path / "small"
+    stock_up(shop / "product_1", "1a.jpg")
+    (first,) = await announce(ports, await planned(ports, shop))
+    others = [f"of-shop-{number}" for number in range(KEPT_UPLOADS)]
+    await answer(ports, first, root=others[0], others=others[1:], count=KEPT_UPLOADS + 1)
+    await ports.log.set_offsets("results", await ports.log.end_offsets([MediaUploaded.topic]))
+    os.utime(shop / "product_1" / "1a.jpg", ns=(1, 1))
+    outcomes: dict[str, Outcome] = {}
+
+    await stock(
+        ports,
+        await planned(ports, shop),
+        lambda path, outcome: outcomes.update({path.name: outcome}),
+    )
+
+    assert isinstance(outcomes["1a.jpg"], MediaTagged)
+
+
 async def test_a_picture_that_went_to_another_product_is_one_of_that_product(
     ports: Ports, shop: Path
 ) -> None:
@@ -224,13 +274,16 @@ async def announce(ports: Ports, made: Plan) -> list[Announced]:
     return [outcome for outcome in outcomes if isinstance(outcome, Announced)]
 
 
-async def answer(ports: Ports, announced: Announced, root: str) -> None:
-    """Stores a result that answers the ``root``."""
+async def answer(
+    ports: Ports, announced: Announced, root: str, others: Sequence[str] = (), count: int = 1
+) -> None:
+    """Stores a result of ``count`` uploads that names the ``root`` and the others."""
     tagged = MediaTagged(
         media_id=announced.media_id,
         revision=1,
         status="complete",
-        uploads=[Upload(root=root, uri=announced.uri, filename="")],
+        uploads=[Upload(root=one, uri=announced.uri, filename="") for one in (root, *others)],
+        upload_count=count,
     )
     latest = Latest(
         revision=1, digest="", pipeline="p1", root=root, status="complete", announced=True

@@ -18,7 +18,7 @@ from core.s3 import S3Connection, S3Options
 from producers.bucket import BucketProducer
 from tests.producers.buckets import Bucket, open_bucket, scratch, watching
 from tests.producers.engine import Engine, announced, eventually, names, photo, sha256
-from tests.producers.test_folder_trouble import FullDisk
+from tests.producers.test_folder_trouble import FullDisk, Roomy
 from tests.servers.minio import MinioServer
 from tests.servers.process import free_port
 
@@ -323,3 +323,24 @@ class _MeddledClient:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._client, name)
+
+
+async def test_an_object_that_does_not_fit_waits_alone_undownloaded(
+    engine: Engine, bucket: Bucket, lines: list[Any]
+) -> None:
+    blobs = Roomy(engine.blobs, 5 << 20)
+    await bucket.put("a.mp4", photo("a", 4 << 20))
+    await bucket.put("b.mp4", photo("b", 1 << 20))
+
+    async with watching(
+        engine, bucket, intake=engine.intake(blobs=blobs), rescan_s=0.2
+    ) as producer:
+        await producer.drained()
+        assert (producer.status.announced, producer.status.no_room) == (1, 1)
+        assert producer.status.state == "watching"
+
+        blobs.left = 16 << 20
+        await eventually(lambda: producer.status.announced == 2)
+        assert producer.status.no_room == 0
+
+    assert [line["why"] for line in lines if line["event"] == "object_refused"] == ["no_room"]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import multiprocessing
 import os
-import resource
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -15,8 +14,7 @@ from typing import Any
 import pytest
 
 from core.log.port import Message
-from core.runtime.retry import RetryPolicy
-from tests.producers.engine import Engine, eventually, open_engine, photo, watching
+from tests.producers.engine import open_engine, photo, watching
 
 ROOT = Path(__file__).parents[2]
 SPAWN = multiprocessing.get_context("spawn")
@@ -45,21 +43,6 @@ async def watch_until_killed(data: Path, folder: Path, at: int, written: bool) -
     intake = engine.intake(log=Killing(engine.log, at, written))
     async with watching(engine, folder, intake=intake, batch_files=4) as producer:
         await producer.drained()
-
-
-async def watch_on_a_small_disk(data: Path, folder: Path) -> None:
-    """No file may grow beyond 1 MiB until the producer has said that it is paused."""
-    engine = await open_engine(data)
-    _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, hard))
-    retry = RetryPolicy(base_s=0.1, cap_s=0.2)
-    async with watching(engine, folder, retry=retry) as producer:
-        await eventually(lambda: producer.status.state == "paused")
-        assert "blob folder" in producer.status.reason
-        resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
-        await producer.drained()
-        assert producer.status.state == "watching"
-    await engine.close()
 
 
 def run_child(work: Callable[..., Any], *arguments: object) -> int | None:
@@ -119,18 +102,4 @@ async def test_what_was_stored_when_the_process_died_is_announced_though_its_fil
 
     (event,) = await engine.uploads()
     assert await engine.blobs.get(event.data.blob_key) == photo("a")
-    await engine.close()
-
-
-async def test_a_disk_that_is_really_full_pauses_intake_until_it_has_space(
-    tmp_path: Path, folder: Path
-) -> None:
-    (folder / "a.mp4").write_bytes(photo("a", 3 << 20))
-
-    code = await asyncio.to_thread(run_child, watch_on_a_small_disk, tmp_path / "data", folder)
-
-    assert code == 0
-    engine: Engine = await open_engine(tmp_path / "data")
-    (event,) = await engine.uploads()
-    assert await engine.blobs.get(event.data.blob_key) == photo("a", 3 << 20)
     await engine.close()

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from core.blobs.folder import FolderBlobStore
 from core.errors import OutageError, SettingsError, StageStopError
 from core.media.children import DecoderPool
 from core.media.decode import Decoder
@@ -27,6 +28,7 @@ from tests.producers.engine import (
     sha256,
     watching,
 )
+from tests.small_disk import fill, small_disk
 
 
 async def test_a_full_disk_pauses_intake_says_so_once_and_it_resumes_by_itself(
@@ -53,6 +55,87 @@ async def test_a_full_disk_pauses_intake_says_so_once_and_it_resumes_by_itself(
     assert len(await announced(engine)) == 3
     said = [line["event"] for line in lines if line["event"].startswith("intake_")]
     assert said == ["intake_paused", "intake_resumed"]
+
+
+@pytest.mark.parametrize("size", [0, 3 << 20])
+async def test_a_disk_that_is_really_full_pauses_intake_until_it_has_space(
+    engine: Engine, tmp_path: Path, folder: Path, size: int
+) -> None:
+    drop(folder / "a.mp4", "a", size)
+
+    with small_disk(tmp_path / "disk", "size=16m") as disk:
+        blobs = await FolderBlobStore.open(disk / "blobs")
+        fill(disk / "full")
+        async with watching(
+            engine,
+            folder,
+            intake=engine.intake(blobs=blobs),
+            retry=RetryPolicy(base_s=0.1, cap_s=0.2),
+        ) as producer:
+            await eventually(lambda: producer.status.state == "paused")
+            assert "free some space" in producer.status.reason
+
+            (disk / "full").unlink()
+            await producer.drained()
+            assert producer.status.state == "watching"
+
+        (event,) = await engine.uploads()
+        assert await blobs.get(event.data.blob_key) == photo("a", size)
+        await blobs.close()
+
+
+async def test_a_file_that_does_not_fit_waits_alone_until_there_is_room(
+    engine: Engine, folder: Path, lines: list[Any]
+) -> None:
+    blobs = Roomy(engine.blobs, 4 << 20)
+    large = drop(folder / "a.mp4", "a", 8 << 20)
+    probed = Noting()
+
+    async with watching(
+        engine, folder, prober=probed, intake=engine.intake(blobs=blobs), room_again_s=0.1
+    ) as producer:
+        drop(folder / "b.jpg", "b")
+        await producer.drained()  # it is nothing to wait for
+        drop(folder / "c.mp4", "c", 1 << 20)
+        await eventually(lambda: producer.status.announced == 2)
+        await eventually(lambda: blobs.asked > 9)
+        status = producer.status
+        assert (status.no_room, status.settling, status.state) == (1, 0, "watching")
+        assert "a.mp4: 8.0 MiB do not fit, 4.0 MiB are missing" in status.why
+        assert large not in probed.paths
+
+        blobs.left = 16 << 20
+        await eventually(lambda: producer.status.announced == 3)
+        assert (producer.status.no_room, producer.status.why) == (0, "")
+
+    said = [line for line in lines if line["event"] == "file_refused"]
+    assert [line["why"] for line in said] == ["no_room"]
+    assert not [line for line in lines if line["event"] == "intake_paused"]
+
+
+async def test_a_file_over_the_limit_is_refused_with_the_setting_that_would_let_it_in(
+    engine: Engine, folder: Path, lines: list[Any]
+) -> None:
+    large = folder / "a.mp4"
+    large.touch()
+    os.truncate(large, 1 << 43)  # of holes
+
+    async with watching(
+        engine, folder, max_file_bytes=1 << 30, undecodable_after_s=0.2, rescan_s=0.1
+    ) as producer:
+        drop(folder / "b.jpg", "b")
+        await producer.drained()
+        await eventually(lambda: producer.status.too_large == 1)
+        assert "TAGGER_WATCH__MAX_FILE_MB" in producer.status.why
+        assert producer.status.refused["too_large"] == 1
+
+        drop(large, "smaller now")
+        await eventually(lambda: producer.status.announced == 2)
+        assert producer.status.too_large == 0
+
+    (said,) = [line for line in lines if line["event"] == "file_refused"]
+    assert said["uri"] == large.as_uri()
+    assert "larger than 1,024 MiB" in said["reason"]
 
 
 async def test_a_file_replaced_during_a_pause_is_announced_once_as_it_is_now(
@@ -211,6 +294,32 @@ class FullDisk:
     async def stat(self, key: str) -> Any:
         return await self._blobs.stat(key)
 
+    async def room(self) -> int | None:
+        return None
+
+
+class Roomy(FullDisk):
+    """A blob store with this many bytes left."""
+
+    def __init__(self, blobs: Any, left: int) -> None:
+        super().__init__(blobs)
+        self.full, self.left, self.asked = False, left, 0
+
+    async def room(self) -> int:
+        self.asked += 1
+        return self.left
+
+
+class Noting(Unprobed):
+    """A prober that knows what it was asked about."""
+
+    def __init__(self) -> None:
+        self.paths: list[Path] = []
+
+    async def probe(self, path: Path, kind: str) -> object:
+        self.paths.append(path)
+        return None
+
 
 class Broken:
     """A blob store with a mistake in it, which shows when it is let."""
@@ -221,6 +330,9 @@ class Broken:
 
     async def stat(self, key: str) -> Any:
         return await self._blobs.stat(key)
+
+    async def room(self) -> None:
+        return None
 
     async def put(self, blobs: Any) -> None:
         self.asked.set()

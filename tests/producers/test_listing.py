@@ -47,6 +47,45 @@ def test_hidden_and_unfinished_files_are_neither_listed_nor_counted(
     assert look(str(folder), [str(folder / name)]).files == {}
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("#recycle", "$RECYCLE.BIN", "RECYCLER", "@Recycle", "@sharebin", "trashbox"),
+        *("Recycle Bin", "Network Recycle Bin 1", "Network Trash Folder"),
+        *(".Trash", ".Trash-1000", ".Trashes", ".recycle", ".Recycle.Bin"),
+        *("#snapshot", ".snapshot", "~snapshot", "@Recently-Snapshot", "@sharesnap", ".zfs"),
+        *("@GMT-2026.11.25-08.00.00", "lost+found", "found.000", "System Volume Information"),
+        *("@eaDir", "__MACOSX", "SYSTEM VOLUME INFORMATION", "$Recycle.Bin"),
+    ],
+)
+def test_bins_snapshots_and_system_folders_are_left_out(folder: Path, name: str) -> None:
+    for below in (name, f"summer/{name}/deep"):
+        write(folder / below / "a.jpg")
+        write(folder / below / "b.txt")
+    write(folder / "summer" / "c.jpg")
+
+    listing = list_folder(str(folder))
+
+    assert set(listing.files) == {str(folder / "summer" / "c.jpg")}
+    assert not listing.ignored
+    assert look(str(folder), [str(folder / name / "a.jpg")]).files == {}
+
+
+@pytest.mark.parametrize("name", ["recycled", "@brand", "#1", "snapshot", "found", "trash"])
+def test_names_that_only_resemble_those_of_the_system_are_somebodys(
+    folder: Path, name: str
+) -> None:
+    write(folder / name / "a.jpg")
+
+    assert found(folder) == {f"{name}/a.jpg"}
+
+
+def test_a_bin_that_is_watched_itself_is_read(tmp_path: Path) -> None:
+    write(tmp_path / "#recycle" / "a.jpg")
+
+    assert found(tmp_path / "#recycle") == {"a.jpg"}
+
+
 def test_other_kinds_are_counted_by_extension(folder: Path) -> None:
     for name in ("a.txt", "b.TXT", "sub/c.pdf", "README"):
         write(folder / name)

@@ -11,9 +11,12 @@ import aiokafka
 from aiokafka import AIOKafkaConsumer
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 
+from core.log.kafka.batches import read_any_header
 from core.log.kafka.connection import sever
 from core.log.kafka.options import Credentials, KafkaOptions
 from core.log.port import Record, TopicPartition
+
+read_any_header()
 
 _HEARTBEAT_S = 1.0
 _FETCH_WAIT_MS = 200
@@ -106,7 +109,7 @@ def _record(tp: TopicPartition, message: Any) -> Record:
         tp,
         message.offset,
         message.timestamp,
-        None if message.key is None else message.key.decode(errors="replace"),
+        None if message.key is None else message.key.decode(errors="surrogateescape"),
         message.value,
         _headers(message.headers),
     )
@@ -116,7 +119,7 @@ def _headers(pairs: Iterable[tuple[str, bytes | None]]) -> dict[str, str]:
     try:
         return {name: value.decode() for name, value in pairs}  # type: ignore[union-attr]
     except (AttributeError, UnicodeDecodeError):  # a stranger's: none of ours is empty or no text
-        return {name: (value or b"").decode(errors="replace") for name, value in pairs}
+        return {name: (value or b"").decode(errors="surrogateescape") for name, value in pairs}
 
 
 def member(options: KafkaOptions, credentials: Credentials, group: str) -> Consumer:

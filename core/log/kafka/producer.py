@@ -105,9 +105,12 @@ class Appender:
             tp = TopicPartition(topic, number)
             record = {
                 "timestamp": None,  # the broker's clock counts
-                "key": None if key is None else key.encode(),
+                "key": None if key is None else key.encode(errors="surrogateescape"),
                 "value": message.value,
-                "headers": [(name, value.encode()) for name, value in message.headers.items()],
+                "headers": [
+                    (name, text.encode(errors="surrogateescape"))
+                    for name, text in message.headers.items()
+                ],
             }
             batch = filling.get(tp)
             if batch is None or batch.append(**record) is None:

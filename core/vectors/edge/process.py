@@ -13,6 +13,7 @@ from core.children.parent import Child, ChildLostError
 from core.errors import OutageError
 from core.files.durable import make_folder
 from core.files.lock import FileLock
+from core.files.space import shortage, trouble
 from core.vectors.edge.wire import BOUNDS
 
 T = TypeVar("T")
@@ -22,32 +23,39 @@ class EngineProcess:
     """Holds the folder, and runs the one process that works in it.
 
     Requests of concurrent callers reach the engine together; changes among them share a sync.
-    A request that was under way when the process ended raises OutageError: it may have happened.
+    A request that was under way when the process ended, or was ended because it stood still,
+    raises OutageError: it may have happened.
     """
 
-    def __init__(self, folder: Path, lock: FileLock) -> None:
+    def __init__(self, folder: Path, lock: FileLock, silence_limit_s: float) -> None:
         self._folder = folder
         self._program = Program(
             name=f"the vector engine of {folder}",
             service="core.vectors.edge.child",
             options={"folder": str(folder)},
             bounds=BOUNDS,
+            silence_limit_s=silence_limit_s,
         )
         self._lock: FileLock | None = lock
         self._running: Child | None = None
         self._starting = asyncio.Lock()
 
     @classmethod
-    async def start(cls, folder: Path) -> EngineProcess:
-        """Raises BusyError while another process holds the folder."""
+    async def start(cls, folder: Path, silence_limit_s: float = 60.0) -> EngineProcess:
+        """Raises BusyError while another process holds the folder.
+
+        Args:
+            silence_limit_s: an engine that neither answers nor works for so long is replaced; one
+                that builds an index works.
+        """
         try:
             folder = await asyncio.to_thread(_made, folder)
         except OSError as error:
-            raise OutageError(f"the vector folder {folder} cannot be used: {error}") from error
+            raise OutageError(f"the vector folder {folder} {trouble(folder, error)}") from error
         lock = FileLock(folder / "lock")
         advice = "stop it, or talk to the engine that it runs"
         await lock.take_over(f"the vector folder {folder}", advice=advice)
-        process = cls(folder, lock)
+        process = cls(folder, lock, silence_limit_s)
         try:
             await process._run()
         except BaseException:
@@ -67,7 +75,8 @@ class EngineProcess:
         try:
             return await (await self._run()).ask(call, arguments, buffers, read=read)
         except ChildLostError as lost:
-            raise OutageError(f"{lost}; the next call restarts it") from lost
+            lacks = shortage(self._folder)
+            raise OutageError(f"{lost}; the next call restarts it{lacks}") from lost
 
     async def close(self) -> None:
         """Lets the engine flush; one that stays busy is killed, which loses nothing. Closing a

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -12,9 +13,11 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from catalog.folder import INFO, ProductFolders, read_product_folders
+from catalog.folder import ProductFolders, read_product_folders
+from catalog.product_info import INFO
 from catalog.stocking import Outcome, Plan, plan, stock
 from core.errors import SettingsError, TaggingError
+from core.intake.originals import shown
 from core.ports import Ports
 from core.settings import Settings
 from infra.cli.options import AsJson, DataDir, load_settings
@@ -45,8 +48,8 @@ def add(
     found, place = read_product_folders(folder), folder.as_uri()
     if not found.pictures and not found.problems:
         raise SettingsError(
-            f"no pictures of products in {folder}: they belong into folders named product_<id>,"
-            f" or into folders with a {INFO}"
+            f"no pictures of products in {shown(folder)}: they belong into folders named"
+            f" product_<id>, or into folders with a {INFO}"
         )
     report = _Report(found)
     try:
@@ -114,12 +117,19 @@ class _Report:
             f" {self._items} items searchable",
             soft_wrap=True,
         )
-        _list(err, "red", "could not be added", [f"{path}: {why}" for path, why in self.failed])
-        _list(err, "yellow", "show nothing that is known here", [str(path) for path in self._bare])
-        if self._found.ignored:
+        found = self._found
+        _list(err, "red", "could not be added", _reasons(self.failed))
+        _list(err, "yellow", "show nothing that is known here", [shown(p) for p in self._bare])
+        claimed = [f"{one}: {', '.join(map(shown, at))}" for one, at in found.same_id.items()]
+        _list(err, "yellow", "claimed as id by several folders, taken for one product", claimed)
+        _list(err, "yellow", "without a picture", [shown(path) for path in found.bare])
+        _list(err, "dim", "left out here, as links", _reasons(found.elsewhere))
+        if found.loose:
+            err.print(f"[dim]pictures that lie in no product's folder: {found.loose}[/]")
+        if found.ignored:
             kinds = ", ".join(
                 f"{count} {suffix or 'without extension'}"
-                for suffix, count in sorted(self._found.ignored.items())
+                for suffix, count in sorted(found.ignored.items())
             )
             err.print(f"[dim]files that are no pictures: {escape(kinds)}[/]")
 
@@ -134,15 +144,29 @@ class _Report:
             self._bare.append(path)
 
     def _summary(self) -> dict[str, object]:
+        found = self._found
         return {
-            "products": self._found.products,
-            "pictures": len(self._found.pictures),
+            "products": found.products,
+            "pictures": len(found.pictures),
             "added": self._added,
             "unchanged": self._unchanged,
             "items": self._items,
-            "without_items": [str(path) for path in self._bare],
-            "failed": [{"file": str(path), "reason": why} for path, why in self.failed],
+            "without_items": [shown(path) for path in self._bare],
+            "failed": _named(self.failed),
+            "same_id": {one: [shown(path) for path in at] for one, at in found.same_id.items()},
+            "without_pictures": [shown(path) for path in found.bare],
+            "left_out": _named(found.elsewhere),
+            "loose": found.loose,
+            "ignored": dict(sorted(found.ignored.items())),
         }
+
+
+def _reasons(named: Sequence[tuple[Path, str]]) -> list[str]:
+    return [f"{shown(path)}: {why}" for path, why in named]
+
+
+def _named(named: Sequence[tuple[Path, str]]) -> list[dict[str, str]]:
+    return [{"file": shown(path), "reason": why} for path, why in named]
 
 
 def _list(console: Console, colour: str, heading: str, lines: list[str]) -> None:

@@ -17,6 +17,7 @@ from core.errors import OutageError
 from infra.cli.show import screen
 from infra.watching.status import Observer, Status
 from infra.wiring.adapters import Choice
+from producers.folder import FolderStatus
 from producers.left_out import in_words
 
 _PICTURE_EVERY_S = 0.5
@@ -107,13 +108,32 @@ def picture(status: Status) -> Group:
         counts = f"{folder.seen} media, {folder.settling} arriving, {folder.announced} announced"
         if folder.undecodable:
             counts += f", {folder.undecodable} undecodable so far"
-        folders.add_row(
-            escape(str(path)), f"[{state}]{folder.state}[/]", counts, f"[dim]{folder.reason}[/]"
-        )
+        counts += "".join(f", {words}" for words in _refused(folder))
+        why = escape(folder.reason or folder.why)
+        folders.add_row(escape(str(path)), f"[{state}]{folder.state}[/]", counts, f"[dim]{why}[/]")
     parts: list[Text | Table] = [Text(line(status), style="bold"), stages, folders]
     if status.paused:
         parts.append(Text(f"paused, nothing is lost: {status.paused}", style="yellow"))
     return Group(*parts)
+
+
+def left_out(status: Status) -> list[str]:
+    """Of each folder what was not taken in, and why: ``photos: 1 too large; a.mp4: 4,096 MiB ...``
+    for a person who may think that all is done."""
+    return [
+        f"{path}: {', '.join(words)}" + (f"; {folder.why}" if folder.why else "")
+        for path, folder in status.folders
+        if (words := _refused(folder))
+    ]
+
+
+def _refused(folder: FolderStatus) -> list[str]:
+    words = {
+        "unreadable": folder.unreadable,
+        "too large": folder.too_large,
+        "without room": folder.no_room,
+    }
+    return [f"{count} {word}" for word, count in words.items() if count]
 
 
 def duration(seconds: float) -> str:

@@ -151,7 +151,8 @@ async def _print(record: Record, blobs: BlobStore | None, as_json: bool) -> None
     at = datetime.fromtimestamp(record.timestamp / 1000, UTC).astimezone()
     text = f"{at:%Y-%m-%d %H:%M:%S}  {record.partition}/{record.offset}  "
     summary = f"{record.key}  cannot be read: {error}" if event is None else _summary(event)
-    print((text + summary)[:_WIDTH], flush=True)
+    printable = (text + summary)[:_WIDTH].encode(errors="backslashreplace").decode()
+    print(printable, flush=True)  # a key may be of any bytes
 
 
 def _structured(event: Event[Data]) -> dict[str, Any]:

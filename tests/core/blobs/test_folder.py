@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import filecmp
 import os
+import resource
 import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -13,7 +15,8 @@ import pytest
 from core.blobs.folder import FolderBlobStore
 from core.blobs.port import Blob
 from core.blobs.staging import Staging
-from core.errors import BlobMissingError, InvalidKeyError, OutageError
+from core.errors import BlobMissingError, DoesNotFitError, InvalidKeyError, OutageError
+from tests.small_disk import fill, small_disk, use_up_inodes
 
 
 @pytest.fixture
@@ -206,3 +209,58 @@ async def test_a_folder_that_cannot_be_made_is_an_outage(tmp_path: Path) -> None
 
     with pytest.raises(OutageError, match="file"):
         await FolderBlobStore.open(tmp_path / "file" / "blobs")
+
+
+async def test_a_disk_without_inodes_is_not_called_full(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", "size=8m,nr_inodes=60") as disk:
+        blobs = await FolderBlobStore.open(disk / "blobs")
+        use_up_inodes(disk / "many")
+
+        with pytest.raises(OutageError, match=r"no inodes left, though 8\.\d MiB are free"):
+            await blobs.put([_jpg("a.jpg")])
+        assert await blobs.room() == 0
+        await blobs.close()
+
+
+async def test_room_is_what_a_disk_has_beside_what_is_kept_free(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", "size=10m") as disk:
+        blobs = await FolderBlobStore.open(disk / "blobs")
+
+        assert 9 << 20 < await blobs.room() < (10 << 20) - (10 << 20) // 50
+        fill(disk / "much")
+        assert await blobs.room() == 0
+        with pytest.raises(OutageError, match=r"full, 0\.0 MiB are left: free some space"):
+            await blobs.put([_jpg("a.jpg", bytes(1 << 20))])
+        await blobs.close()
+
+
+@pytest.mark.parametrize("end", [b"", b"the end"])
+async def test_a_hole_in_a_file_takes_no_room(
+    blobs: FolderBlobStore, root: Path, tmp_path: Path, end: bytes
+) -> None:
+    sparse = tmp_path / "a.mp4"
+    with sparse.open("wb") as file:
+        file.write(b"the start")
+        file.seek(64 << 20)
+        file.write(end)
+        file.truncate((64 << 20) + len(end))
+
+    await blobs.put([Blob("a.mp4", sparse, "video/mp4")])
+
+    assert (root / "a.mp4").stat().st_blocks * 512 < 1 << 20
+    assert filecmp.cmp(root / "a.mp4", sparse, shallow=False)
+
+
+async def test_a_file_larger_than_files_may_be_concerns_only_itself(
+    blobs: FolderBlobStore, tmp_path: Path
+) -> None:
+    large = tmp_path / "a.mp4"
+    large.write_bytes(bytes(range(256)) * (1 << 13))
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, hard))
+    try:
+        with pytest.raises(DoesNotFitError, match="no file of this size"):
+            await blobs.put([Blob("a.mp4", large, "video/mp4")])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))

@@ -6,6 +6,7 @@ import fcntl
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ class Rogue(Service):
             "echo": lambda asked, buffers: Answer(asked["value"], buffers),
             "write": self._write,
             "pause": self._pause,
+            "work": self._work,
             "die": lambda asked, _: os.kill(os.getpid(), asked["signal"]),  # type: ignore[dict-item]
         }
 
@@ -31,6 +33,12 @@ class Rogue(Service):
     def _pause(self, asked: dict[str, Any], _: list[Buffer]) -> Answer:
         signal.pause()
         return Answer()
+
+    def _work(self, asked: dict[str, Any], _: list[Buffer]) -> Answer:
+        ends_at = time.process_time() + asked["processor_s"]
+        while time.process_time() < ends_at:
+            pass
+        return Answer("worked")
 
 
 def open_service(refuses: str = "", dies: str = "", hangs: bool = False) -> Service:

@@ -26,13 +26,16 @@ def _children_find_the_tests(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "path", [*sys.path, str(Path(__file__).parents[3])])
 
 
-def program(start_limit_s: float = 60.0, **options: Any) -> Program:
+def program(
+    start_limit_s: float = 60.0, silence_limit_s: float | None = None, **options: Any
+) -> Program:
     return Program(
         name="the rogue",
         service="tests.core.children.rogue",
         options=options,
         bounds=Bounds(1 << 20, 1 << 24),
         start_limit_s=start_limit_s,
+        silence_limit_s=silence_limit_s,
     )
 
 
@@ -218,3 +221,33 @@ async def test_a_child_leads_a_session_of_its_own_and_ignores_polite_signals(chi
 
     assert await echo(child, 1) == 1
     assert os.getsid(process.pid) == process.pid
+
+
+async def test_a_child_that_neither_answers_nor_works_is_given_up_in_words() -> None:
+    child = await Child.start(program(silence_limit_s=0.5))
+
+    with pytest.raises(ChildLostError, match=r"the rogue \(process \d+\) has not answered for"):
+        await child.ask("pause", {}, read=value)
+
+    assert not child.alive
+    await child.wait()
+
+
+async def test_a_stopped_child_is_given_up_though_it_does_not_even_read() -> None:
+    child = await Child.start(program(silence_limit_s=0.5))
+    await child.ask("echo", {"value": None}, read=value)
+    psutil.Process(child.pid).suspend()
+    large = [bytes(1 << 22)]
+
+    with pytest.raises(ChildLostError, match="stopped, or is stuck"):
+        await child.ask("echo", {"value": None}, large, read=value)
+
+    await child.wait()
+
+
+async def test_a_child_that_works_is_waited_for() -> None:
+    child = await Child.start(program(silence_limit_s=1.0))
+
+    assert await child.ask("work", {"processor_s": 1.2}, read=value) == "worked"
+
+    await child.close()

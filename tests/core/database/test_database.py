@@ -16,6 +16,7 @@ from core.database.writer import Work
 from core.errors import FormatError, OutageError, TaggingError
 from core.log.sqlite.log import SqliteEventLog
 from core.state.sqlite import SqliteStateStore
+from tests.small_disk import small_disk, use_up_inodes
 
 _PUT = Bulk("state", "INSERT INTO state (key, value) VALUES", "(?,?)")
 SECOND = "CREATE TABLE colours (name TEXT); INSERT INTO colours VALUES ('a;b');"
@@ -240,3 +241,12 @@ def _open_and_close(path: Path, *more: str) -> None:
     database = SqliteDatabase(path, [*MIGRATIONS, *more])
     database.retain()
     database.release()
+
+
+async def test_a_disk_without_inodes_is_the_reason_given(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", "size=8m,nr_inodes=60") as disk:
+        (disk / "data").mkdir()
+        use_up_inodes(disk / "many")
+
+        with pytest.raises(OutageError, match=r"cannot open .*no inodes left"):
+            SqliteDatabase(disk / "data" / "engine.db")

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +17,9 @@ from core.intake.announcements import ledger_prefix, parse_announcement
 from core.intake.intake import Announced, Submission
 from core.intake.originals import ChangedWhileReadError, UnreadableFileError, UnsupportedKindError
 from core.log.port import Message
-from tests.producers.engine import Engine, open_engine, photo, sha256
+from tests.producers.engine import Engine, photo, sha256
 
 LARGE = 1 << 20
-
-
-@pytest.fixture
-async def engine(tmp_path: Path) -> AsyncIterator[Engine]:
-    engine = await open_engine(tmp_path / "data")
-    yield engine
-    await engine.close()
 
 
 class Failing:
@@ -63,6 +56,10 @@ class Spying:
 
     async def stat(self, key: str) -> Any:
         return await self._blobs.stat(key)
+
+    async def room(self) -> int | None:
+        room: int | None = await self._blobs.room()
+        return room
 
     async def delete(self, keys: Sequence[str]) -> None:
         await self._blobs.delete(keys)

@@ -58,6 +58,7 @@ def write_clip(
     mirrored: bool = False,
     aspect: Fraction | None = None,
     sound_s: float = 0.0,
+    bits: int = 4_000_000,
     options: dict[str, str] | None = None,
 ) -> Path:
     """Encode frames; ``times_ms`` are presentation times of a variable frame rate."""
@@ -65,7 +66,7 @@ def write_clip(
         stream = output.add_stream(codec, rate=rate)
         stream.height, stream.width = frames[0].shape[:2]
         stream.pix_fmt = "yuv420p"
-        stream.bit_rate = 4_000_000
+        stream.bit_rate = bits
         stream.gop_size = 12
         if aspect is not None:
             stream.codec_context.sample_aspect_ratio = aspect

@@ -14,6 +14,7 @@ from typing import Any
 import core
 from core.errors import StageStopError, UndecodableError
 from core.media.jobs import JOBS as REAL_JOBS
+from core.media.limits import Progress, Telling
 
 
 def segfault() -> None:
@@ -53,6 +54,56 @@ def meet(mine: str, other: str) -> int:
     return os.getpid()
 
 
+def leave_a_line(marker: str) -> None:
+    with Path(marker).open("a") as file:
+        file.write("begun\n")
+
+
+def spin(marker: str | None = None) -> None:
+    """Works without end."""
+    if marker is not None:
+        leave_a_line(marker)
+    while True:
+        pass
+
+
+def rest(marker: str) -> None:
+    """Does nothing without end."""
+    leave_a_line(marker)
+    signal.pause()
+
+
+def frames_for(frames: int, pixels: int, then: str, progress: Progress) -> str:
+    """Gives frames as a decoder does, then is done, works on without a frame, or stands still."""
+    for _ in range(frames):
+        progress.frame(pixels, 1)
+    if then == "spin":
+        spin()
+    elif then == "pause":
+        signal.pause()
+    return then
+
+
+def boast(claims: list[int], progress: Progress) -> None:
+    """Claims to have decoded that much, and works without end."""
+    for claim in claims:
+        progress._tell(claim)
+    spin()
+
+
+def stop_at_first(marker: str) -> str:
+    """Stops its process, unless it did so before."""
+    if not Path(marker).exists():
+        Path(marker).touch()
+        os.kill(os.getpid(), signal.SIGSTOP)
+    return "went on"
+
+
+def count_deaths(marker: str) -> None:
+    leave_a_line(marker)
+    os._exit(3)
+
+
 def die_at_the_next() -> None:
     os.environ["DAMAGED"] = "1"
 
@@ -67,10 +118,12 @@ def echo(value: Any) -> Any:
     return value
 
 
-JOBS: dict[str, Callable[..., Any]] = {
+JOBS: dict[str, Callable[..., Any] | Telling] = {
     **REAL_JOBS,
     **{job.__name__: job for job in (segfault, hog, fail, refuse, stop, answer_a_function)},
     **{job.__name__: job for job in (nap, meet, die_at_the_next, mortal, echo)},
+    **{job.__name__: job for job in (spin, rest, stop_at_first, count_deaths)},
+    **{job.__name__: Telling(job) for job in (frames_for, boast)},
     "pid": os.getpid,
     "pause": signal.pause,
     "exit": lambda code: os._exit(code),

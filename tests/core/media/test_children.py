@@ -18,6 +18,7 @@ import pytest
 import core
 from core.errors import DecoderDiedError, OutageError, UndecodableError
 from core.media.children import DecoderPool
+from core.media.limits import TimeLimit
 from core.media.options import DecodeOptions
 from core.media.requests import Job, extract_frames, probe_medium
 from tests.core.media.conftest import HOSTILE, MEMORY_BYTES
@@ -86,7 +87,7 @@ async def test_a_job_over_its_time_is_killed(pool: DecoderPool) -> None:
     neighbour = asyncio.create_task(pool.run(job("nap", seconds=1.0)))
 
     with pytest.raises(DecoderDiedError, match=r"longer than 0\.3 s"):
-        await pool.run(PAUSE, time_limit_s=0.3)
+        await pool.run(PAUSE, limit=TimeLimit(0.3))
 
     assert await neighbour in _children()
     assert await pool.run(PID) > 0

@@ -108,8 +108,11 @@ def test_a_renamed_archive_is_refused_by_name(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (DecodeOptions(max_duration_s=1.5), "max_duration_s = 1.5"),
-        (DecodeOptions(max_video_pixels=10_000), "160x120 pixels.*max_video_pixels = 10000"),
+        (DecodeOptions(max_duration_s=1.5), "max_duration_s = 1.5.*raise TAGGER_MEDIA__MAX_DUR"),
+        (
+            DecodeOptions(max_video_pixels=10_000),
+            "160x120 pixels.*max_video_pixels = 10000.*raise TAGGER_MEDIA__MAX_VIDEO_PIXELS",
+        ),
         (DecodeOptions(max_video_frames=20), "max_video_frames = 20"),
         (DecodeOptions(max_scenes=1), "max_scenes = 1"),
     ],
@@ -121,6 +124,14 @@ def test_limits_name_the_setting_to_raise(
 
     with pytest.raises(LimitExceededError, match=words):
         decode(clip, options)
+
+
+def test_a_video_that_just_keeps_to_the_limit_is_not_called_damaged(tmp_path: Path) -> None:
+    clip = write_clip(tmp_path / "a.mp4", scenes([5], size=(160, 120)))
+
+    decoded = decode(clip, DecodeOptions(max_video_pixels=160 * 120))
+
+    assert (decoded.frames[0].width, decoded.frames[0].height) == (160, 120)
 
 
 @pytest.mark.parametrize("extension", ["mp4", "mkv"])

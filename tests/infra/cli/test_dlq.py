@@ -1,10 +1,17 @@
 from __future__ import annotations
 
+import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from core.envelope import encode
+from infra.cli.options import load_settings
+from infra.wiring.adapters import open_ports
+from tests.core.samples import SAMPLES
 from tests.infra.cli.conftest import Tagger, lines
+from tests.infra.cli.test_health import checks
 from tests.infra.running.standin_engine import tag_all
 
 
@@ -68,3 +75,30 @@ def test_what_fails_again_is_listed_again(tagger: Tagger, copied: Path) -> None:
     tag_all(copied)
 
     assert len(lines(tagger("dlq", "list", "--json"))) == 1
+
+
+def test_an_event_of_a_newer_version_is_named_by_health_and_stepped_over(
+    copied: Path, tagger: Tagger
+) -> None:
+    place = asyncio.run(_say_newer(copied))
+    found = checks(tagger("health", "--json"))
+
+    assert place in found["stage frames"]["detail"]
+    assert f"tagger dlq bury {place}" in found["stage frames"]["next"]
+    assert "frames, results" in tagger("dlq", "bury", place).stdout
+    assert "v9" not in tagger("health", "--json").stdout
+    letters = lines(tagger("dlq", "list", "--json"))
+    assert {letter["stage"] for letter in letters if letter["error"] == "NewerEventError"} == {
+        *("frames", "results"),
+    }
+
+
+async def _say_newer(data_dir: Path) -> str:
+    async with open_ports(load_settings(data_dir)) as ports:
+        message = encode(replace(SAMPLES["media.uploaded"], target=None))
+        headers = {**message.headers, "ce_type": "media.uploaded.v9"}
+        end = await ports.log.end_offsets([message.topic])
+        await ports.log.publish([replace(message, headers=headers)])
+        async for record in ports.log.tail([message.topic], end, follow=False):
+            return record.place
+    raise AssertionError("it is not there")

@@ -1,15 +1,18 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import Result
+from typer.testing import CliRunner, Result
 
+from infra.cli import app
 from tests.infra.cli.conftest import Tagger
+from tests.small_disk import small_disk, use_up_inodes
 from tests.vision_standin import png
 
 
@@ -69,6 +72,39 @@ def test_an_event_that_waits_too_long_is_trouble_and_a_backlog_is_not(
     assert (backlog["level"], late["level"]) == ("ok", "degraded")
     assert late["detail"].startswith("events waiting: 1,")
     assert late["next"] == "tagger run"
+
+
+def test_a_clock_that_went_back_is_said_and_no_age_is_below_nothing(
+    tagger: Tagger, data_dir: Path, tmp_path: Path
+) -> None:
+    photo = tmp_path / "photo.png"
+    photo.write_bytes(png("red"))
+    tagger("submit", photo)
+    assert "clock" not in checks(tagger("health", "--json"))
+    with closing(sqlite3.connect(data_dir / "engine.db")) as connection, connection:
+        connection.execute("UPDATE records SET time = time + 86400000")
+
+    found = checks(tagger("health", "--json"))
+
+    assert found["clock"]["level"] == "degraded"
+    assert re.search(r"events were said at \d{4}-.*, 86\d{3} s ahead", found["clock"]["detail"])
+    assert found["stage frames"]["detail"] == (
+        "events waiting: 1, said at a time that is still to come on this clock"
+    )
+
+
+def test_a_disk_without_inodes_is_down_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with small_disk(tmp_path / "disk", "size=8m,nr_inodes=60") as disk:
+        (disk / "data").mkdir()
+        use_up_inodes(disk / "many")
+        monkeypatch.setenv("TAGGER_DATA_DIR", str(disk / "data"))
+
+        found = checks(CliRunner().invoke(app, ["health", "--json"]))
+
+    assert found["data folder"]["level"] == "down"
+    assert "0 inodes left" in found["data folder"]["detail"]
 
 
 def test_people_get_a_table(shared: Tagger) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from infra.cli.show.live import duration, line, picture
+from infra.cli.show.live import duration, left_out, line, picture
 from infra.watching.status import StageStatus, Status
 from producers.folder import FolderStatus
 
@@ -36,7 +36,7 @@ def status(**changed: object) -> Status:
 
 
 def text(shown: Status) -> str:
-    console = Console(width=120, record=True)
+    console = Console(width=160, record=True)
     with console.capture() as capture:
         console.print(picture(shown))
     return capture.get()
@@ -76,6 +76,15 @@ def test_the_picture_shows_each_stages_backlog_and_each_folder() -> None:
 
     assert "frames" in shown
     assert "photos  watching  40 media, 3 arriving, 37 announced, 1 undecodable so far" in shown
+
+
+def test_what_was_not_taken_in_is_said_with_its_reason() -> None:
+    refusing = replace(FOLDER, too_large=2, no_room=1, why="a.mp4: 150 MiB do not fit")
+    shown = status(folders=((Path("photos"), refusing),))
+
+    assert "2 too large, 1 without room  a.mp4: 150 MiB do not fit" in text(shown)
+    assert left_out(shown) == ["photos: 2 too large, 1 without room; a.mp4: 150 MiB do not fit"]
+    assert left_out(status()) == []
 
 
 @pytest.mark.parametrize(

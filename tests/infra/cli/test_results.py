@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from infra.report.export import read_csv
 from tests.infra.cli.conftest import Tagger, lines
 
 
@@ -62,6 +63,17 @@ def test_csv_has_a_row_for_each_match_and_for_each_item_without_one(shared: Tagg
         *(("red thing", "1"), ("blue thing", "3"), ("black thing", ""))
     ]
     assert [row["status"] for row in rows if row["filename"] == "broken.jpg"] == ["failed"]
+
+
+def test_csv_for_excel_begins_with_a_byte_order_mark(shared: Tagger, tmp_path: Path) -> None:
+    target = tmp_path / "all.csv"
+
+    assert shared("results", "--export", "csv", "--bom", "-o", target).exit_code == 0
+
+    assert target.read_bytes().startswith(b"\xef\xbb\xbfmedia_id,")
+    with target.open(encoding="utf-8", newline="") as stream:
+        assert "look.png" in {row["filename"] for row in read_csv(stream)}
+    assert "goes with --export csv" in shared("results", "--bom").output
 
 
 def test_an_export_is_in_its_file_whole_or_not_at_all(shared: Tagger, tmp_path: Path) -> None:

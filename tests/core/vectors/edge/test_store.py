@@ -17,6 +17,7 @@ import pytest
 
 from core.errors import BusyError, FormatError, OutageError
 from core.vectors.edge.engine import Engine
+from core.vectors.edge.process import EngineProcess
 from core.vectors.edge.shard import Shard
 from core.vectors.edge.store import EdgeVectorStore
 from core.vectors.edge.wire import Record, Spec, Where
@@ -76,6 +77,20 @@ async def test_an_engine_that_dies_is_an_outage_and_comes_back(vectors: EdgeVect
     assert await vectors.count("items") >= 1
     await vectors.upsert("items", "fashion-1", [_point(2)])
     assert await vectors.count("items") == 2
+
+
+async def test_a_stopped_engine_is_an_outage_that_names_it_and_is_replaced(tmp_path: Path) -> None:
+    vectors = EdgeVectorStore(await EngineProcess.start(tmp_path, silence_limit_s=1.0))
+    await vectors.create(_SPEC)
+    stopped = _engine_pid()
+    os.kill(stopped, signal.SIGSTOP)
+
+    with pytest.raises(OutageError, match=rf"process {stopped}\) has not answered.*restarts it"):
+        await vectors.count(_SPEC.name)
+
+    assert await vectors.count(_SPEC.name) == 0
+    assert _engine_pid() != stopped
+    await vectors.close()
 
 
 async def test_signals_to_everyone_do_not_end_the_engine(vectors: EdgeVectorStore) -> None:
