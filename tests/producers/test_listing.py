@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from producers.listing import list_folder, look, marks_of
+from producers.listing import list_folder, list_pages, look, marks_of
 from tests.producers.engine import photo
 
 
@@ -136,6 +136,22 @@ def test_odd_names_are_listed_as_they_are(folder: Path) -> None:
         (folder / os.fsdecode(name)).write_bytes(photo("x"))
 
     assert {os.fsencode(Path(p).name) for p in list_folder(str(folder)).files} == set(names)
+
+
+def test_a_large_folder_comes_in_pages_that_give_each_file_once(folder: Path) -> None:
+    (folder / "sub").mkdir()
+    names = [f"{number}.jpg" for number in range(1500)] + [f"sub/{n}.jpg" for n in range(1000)]
+    for name in names:
+        (folder / name).touch()
+    (folder / "note.txt").touch()
+
+    pages = list(list_pages(str(folder)))
+
+    sizes = [len(page.files) for page in pages]
+    paths = [os.path.relpath(path, folder) for page in pages for path in page.files]
+    assert max(sizes) == 1000
+    assert sorted(paths) == sorted(names)
+    assert sum(page.ignored.total() for page in pages) == 1
 
 
 def test_a_missing_folder_is_an_error_and_not_an_empty_listing(folder: Path) -> None:
