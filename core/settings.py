@@ -1,8 +1,8 @@
 """Every setting, in one tree. Nothing else reads the environment.
 
 A field is set by ``TAGGER_`` and its name (nested ones with ``__`` between), by a ``.env`` file in
-the working directory, or, where one is named, by the key that the predecessor used. The README's
-table is made from these docstrings by ``tagger settings``.
+the working directory, or, where one is named, by the key that the predecessor used. The
+table in ``infra/docs/settings.md`` is made from these docstrings by ``tagger settings``.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""``tagger settings``: what can be set, for README and its check."""
+"""``tagger settings``: what can be set, for its page in the documentation."""
 
 from __future__ import annotations
 
