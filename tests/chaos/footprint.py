@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -80,14 +79,6 @@ class Scene:
             scratch=sum(len(list(folder.rglob("*"))) for folder in self._scratch),
             wal=self._wal.stat().st_size,
         )
-
-
-def slope(points: Sequence[tuple[int, int]]) -> float:
-    """By how much the second number rises a unit of the first: least squares."""
-    middle_x = sum(x for x, _ in points) / len(points)
-    middle_y = sum(y for _, y in points) / len(points)
-    spread = sum((x - middle_x) ** 2 for x, _ in points)
-    return sum((x - middle_x) * (y - middle_y) for x, y in points) / spread
 
 
 def _without_memory(found: Footprint) -> Footprint:

@@ -16,7 +16,7 @@ from core.settings import Settings
 from infra.wiring.adapters import open_vectors
 from tests.chaos import kept
 from tests.chaos.drops import Drops
-from tests.chaos.footprint import Footprint, Scene, slope
+from tests.chaos.footprint import Footprint, Scene
 from tests.chaos.tagger import Run, Tagger
 
 pytestmark = pytest.mark.skipif(
@@ -139,8 +139,13 @@ def _expect_flat(footprints: Sequence[Footprint]) -> None:
 
 
 def _rise(footprints: Sequence[Footprint], role: str) -> float:
-    """Bytes a medium; of decoders the largest at each time, however long it has lived."""
-    return slope([(now.media, max(one.memory for one in now.of(role))) for now in footprints])
+    """Bytes a medium, from the lowest of the first third to the lowest of the last: what is kept
+    raises these, too, and what the allocator holds for a while does not. Of decoders it is the
+    largest at each time, however long it has lived."""
+    sizes = [(max(one.memory for one in now.of(role)), now.media) for now in footprints]
+    third = len(sizes) // 3
+    (early, since), (late, until) = min(sizes[:third]), min(sizes[-third:])
+    return (late - early) / (until - since)
 
 
 async def _point_bytes(data: Path) -> float:
