@@ -74,10 +74,14 @@ def test_nothing_of_an_event_is_kept_when_it_has_been_read(event: Event[Data]) -
 
 def _of_another_medium(message: Message) -> Record:
     """The same, said of a medium that nobody has heard of."""
-    body = json.loads(message.value or b"{}")
-    if "media_id" in body:
-        body["media_id"] = uuid4().hex
-    return replace(record(message), value=json.dumps(body).encode())
+    media, body = uuid4().hex, json.loads(message.value or b"{}")
+    headers = {**message.headers, "ce_subject": media}
+    if "dead_letter" in headers:  # its data is there, its value the original's
+        letter = {**json.loads(headers["dead_letter"]), "media_id": media}
+        headers["dead_letter"] = json.dumps(letter)
+    else:
+        body["media_id"] = media
+    return replace(record(message), value=json.dumps(body).encode(), headers=headers)
 
 
 def test_headers_are_those_of_the_kafka_binding() -> None:
