@@ -17,6 +17,7 @@ import psutil
 
 import infra
 
+_CHECKOUT = Path(__file__).parents[2]
 _GONE_S = 20.0
 _STOP_S = 60.0
 _LOOK_EVERY_S = 0.01
@@ -117,8 +118,9 @@ class Tagger:
         self._words = folder / "words"
         self._words.mkdir(exist_ok=True)
         kept = {name: value for name, value in os.environ.items() if "TAGGER_" not in name}
-        # The code that the tests import is the code that runs, installed or not.
-        source = str(Path(infra.__file__).parents[1])
+        # The code that the tests import is the code that runs, installed or not; programs of the
+        # tests themselves come from the checkout, behind it.
+        source = os.pathsep.join(map(str, (Path(infra.__file__).parents[1], _CHECKOUT)))
         self._environment = kept | QUICK | (settings or {})
         self._environment |= {"TMPDIR": str(self.temporary), "PYTHONPATH": source}
 
