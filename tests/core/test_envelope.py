@@ -69,7 +69,8 @@ def test_nothing_of_an_event_is_kept_when_it_has_been_read(event: Event[Data]) -
     kept, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
 
-    assert kept < 10 * len(bodies)
+    # A text of theirs that was kept would be 80 bytes an event; the rest is the process's own.
+    assert kept < 40 * len(bodies)
 
 
 def _of_another_medium(message: Message) -> Record:
