@@ -125,6 +125,8 @@ def _tidy(service: Service) -> None:
     try:
         service.tidy()
     except Exception:
+        # Nobody asked for this. What fails here (a full disk) fails the next request, too, whose
+        # caller is answered with it; the parent has it in its debug log meanwhile.
         traceback.print_exc(file=sys.stderr)
 
 
